@@ -1,0 +1,31 @@
+# `make demo` and `make test` work on a fresh machine with Python 3.11 and a C compiler.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV ?= .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+WORKERS ?= 2
+
+.PHONY: demo test check format clean
+
+demo: $(READY)
+	$(BIN)/keras-shrink demo
+
+test: check
+	$(BIN)/python -m pytest -n $(WORKERS)
+
+check: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(READY)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+$(READY): setup.cfg pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[demo,emulate,test]'
+	touch $@
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info keras-shrink-demo

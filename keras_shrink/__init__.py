@@ -1,0 +1,24 @@
+"""Compress a Keras 3 model while it trains.
+
+Importing this package loads neither Keras nor TensorFlow: each public name is imported from its
+module when it is first used.
+"""
+
+import importlib
+
+_HOMES: dict[str, str] = {}  # public name -> module that defines it
+_MODULES: tuple[str, ...] = ()  # public modules
+
+__all__ = [*_HOMES, *_MODULES]
+
+
+def __getattr__(name):
+    if name in _HOMES:
+        return getattr(importlib.import_module(f"keras_shrink.{_HOMES[name]}"), name)
+    if name in _MODULES:
+        return importlib.import_module(f"keras_shrink.{name}")
+    raise AttributeError(f"module 'keras_shrink' has no attribute {name!r}")
+
+
+def __dir__():
+    return sorted([*globals(), *__all__])
