@@ -5,8 +5,14 @@ imported from its module when it is first used.
 """
 
 import importlib
+import sys
+import types
 
-_HOMES: dict[str, str] = {}  # public name -> module that defines it
+_HOMES: dict[str, str] = {
+    "Graph": "graph",
+    "ModelError": "errors",
+    "read": "read",
+}  # public name -> module that defines it
 _MODULES: tuple[str, ...] = ()  # public modules
 
 __all__ = [*_HOMES, *_MODULES]
@@ -22,3 +28,15 @@ def __getattr__(name):
 
 def __dir__():
     return sorted([*globals(), *__all__])
+
+
+class _Package(types.ModuleType):
+    """Keeps `tflite_export.read` the function once the module of the same name is imported."""
+
+    def __setattr__(self, name, value):
+        if isinstance(value, types.ModuleType) and _HOMES.get(name) == name:
+            value = getattr(value, name)
+        super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package

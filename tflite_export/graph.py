@@ -39,11 +39,13 @@ class Tensor:
         shape: As stored; dynamic dimensions are stored as 1 and are -1 in `shape_signature`.
         dtype: Lower-case name as in the schema: `"int8"`, `"float32"`, `"int4"`, `"string"`, ...
         quantization: None where the tensor has no scale.
-        data: Constant values with `shape` (int4 unpacked to int8), or None for an activation.
+        data: Constant values with `shape` (int4 unpacked to int8, bfloat16 as its bits), or None for an
+            activation. Where `sparse` is set, only the stored values, flat.
         buffer_bytes: Size of the constant as stored in the file, 0 for an activation.
         is_variable: Whether the runtime keeps the value from one invocation to the next.
         shape_signature: Shape with -1 for dynamic dimensions; equals `shape` where all are static.
         sparse: Whether the constant is stored in the sparse encoding.
+        buffer: Index of the stored constant; tensors may share one.
     """
 
     index: int
@@ -56,6 +58,7 @@ class Tensor:
     is_variable: bool = False
     shape_signature: tuple[int, ...] = ()
     sparse: bool = False
+    buffer: int = 0
 
     @property
     def is_constant(self) -> bool:
@@ -77,10 +80,12 @@ class Op:
         code: Schema name, `"CONV_2D"`; `"CUSTOM"` for custom operators.
         inputs: Tensor indices; -1 marks an optional input that is absent.
         outputs: Tensor indices.
-        options: A typed options dataclass of `tflite_export.options`, or None.
+        options: A typed options dataclass of `tflite_export.options` (with the defaults of the format
+            where the file has none), or None for operators without options.
         custom_code: Name of a custom operator, else "".
         version: Operator version.
         intermediates: Tensor indices that only carry quantization (fused LSTM).
+        custom_options: The bytes a custom operator was given.
     """
 
     index: int
@@ -91,6 +96,7 @@ class Op:
     custom_code: str = ""
     version: int = 1
     intermediates: tuple[int, ...] = ()
+    custom_options: bytes = b""
 
 
 @dataclass(frozen=True)
