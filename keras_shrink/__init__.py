@@ -6,8 +6,14 @@ module when it is first used.
 
 import importlib
 
-_HOMES: dict[str, str] = {}  # public name -> module that defines it
-_MODULES: tuple[str, ...] = ()  # public modules
+_HOMES: dict[str, str] = {
+    "Block": "pruning.patterns",
+    "Element": "pruning.patterns",
+    "GradualPruning": "pruning.gradual",
+    "NofM": "pruning.patterns",
+    "Pruner": "pruning.pruner",
+}  # public name -> module that defines it
+_MODULES: tuple[str, ...] = ("pruning", "schedules", "select")  # public modules
 
 __all__ = [*_HOMES, *_MODULES]
 

@@ -1,0 +1,354 @@
+"""`Pruner`: prunes a model step by step, in any training loop."""
+
+import dataclasses
+import logging
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_shrink import schedules, select
+from keras_shrink.pruning import masks, patterns, scores
+from keras_shrink.pruning.constraint import MaskConstraint, distribution_scope, read, retrace
+
+_log = logging.getLogger("keras_shrink")
+
+
+@dataclasses.dataclass(eq=False)
+class _Group:
+    """Kernels that follow one schedule, and how far it has got."""
+
+    schedule: Any
+    kernels: list
+    last_step: int | None = None
+    last_fraction: float | None = None
+
+
+class Pruner:
+    """Prunes a model while it trains: `begin(model)`, then `step()` before each training step, then `end()`.
+
+    `GradualPruning` does this in `fit`; use a `Pruner` in a training loop of your own. The kernels get a
+    constraint that holds the zeros, so `begin` comes before the train step is traced, and the loop updates
+    weights through a Keras optimizer. After `end` the constraint stays: fine-tuning in the same process
+    keeps the zeros. A saved model is a plain Keras model without it; `keep_zeros(model)` or another `begin`
+    takes up the zeros of a loaded one.
+
+    Args:
+        schedule: Fraction in [0, 1), schedule, or mapping from a choice of layers to either; a kernel
+            follows the first entry that chooses it.
+        layers: Predicate, function `layer -> bool`, layer, or list of layers. By default every layer with a
+            kernel; biases and normalizations are never pruned.
+        pattern: `Element()`, `Block(...)` or `NofM(...)`.
+        score: Function `weight -> array`, `Movement()` or `Taylor(...)`; the lowest are pruned first.
+        scope: `"layer"`, `"global"` or `Global(...)`.
+        frequency: Steps between updates of the masks.
+        regrow_until: None, or the step up to which pruned weights may come back: their float values live on
+            and train behind the mask (dynamic network surgery).
+        keep_zeros: Whether weights that are zero at the start stay so. A kernel that is all zeros is taken
+            as not pruned.
+
+    Raises:
+        ValueError: If a choice is out of range.
+
+    Example:
+    >>> model = keras.Sequential([keras.Input((8,)), keras.layers.Dense(4)])
+    >>> pruner = Pruner(0.5)
+    >>> pruner.begin(model)
+    >>> pruner.step()
+    >>> pruner.end()
+    >>> pruner.sparsity
+    0.5
+
+    Reference:
+        Zhu and Gupta, 2017, arXiv:1710.01878; Guo et al., 2016, arXiv:1608.04493 (`regrow_until`).
+    """
+
+    def __init__(
+        self,
+        schedule,
+        *,
+        layers=select.has_kernel,
+        pattern=patterns.Element(),  # noqa: B008 - frozen, so it can be shared
+        score=scores.magnitude,
+        scope="layer",
+        frequency=100,
+        regrow_until=None,
+        keep_zeros=True,
+    ):
+        self._choices = _as_choices(schedule, layers)
+        if isinstance(frequency, bool) or not isinstance(frequency, int) or frequency < 1:
+            raise ValueError(
+                f"frequency must be an integer of at least 1. Received: frequency={frequency!r}."
+            )
+        if regrow_until is not None and (not isinstance(regrow_until, int) or regrow_until < 1):
+            raise ValueError(
+                f"regrow_until must be None or a step of at least 1. Received: regrow_until={regrow_until!r}."
+            )
+        if not hasattr(pattern, "units"):
+            raise ValueError(
+                f"pattern must be an Element, a Block or an NofM. Received: pattern={pattern!r}. "
+                "Patterns are objects: Element(), not Element."
+            )
+        if not callable(score) and not hasattr(score, "increment") and not hasattr(score, "measure"):
+            raise ValueError(f"score must be a function weight -> array. Received: score={score!r}.")
+        self.pattern = pattern
+        self.score = score
+        self.scope = masks.as_scope(scope) or "layer"
+        self.frequency = frequency
+        self.regrow_until = regrow_until
+        self.keep_zeros = keep_zeros
+        self.skipped = {}
+        self._model = None
+        self._optimizer = None
+        self._groups = []
+        self._held = {}
+        self._kept = {}
+        self._leaking = False
+        self._start = 0
+        self._counted = 0
+
+    def begin(self, model, optimizer=None, *, at_step=None):
+        """Takes up a model: finds its kernels and makes their constraints.
+
+        A pruner that has seen the model before goes on where it was.
+
+        Args:
+            model: A built Keras model.
+            optimizer: Keras optimizer whose `iterations` count the steps; by default the model's. Without
+                any, calls of `step` are counted.
+            at_step: Step of the schedule at which training stands; by default 0, or where this pruner was.
+
+        Raises:
+            ValueError: If the model is not built, no layer is chosen, or a schedule does not fit.
+        """
+        if keras.backend.backend() == "jax":
+            raise ValueError(
+                "Keras does not apply constraints on JAX, so pruned weights would come back. "
+                "Received: backend=jax. Set KERAS_BACKEND=tensorflow."
+            )
+        if not model.built:
+            raise ValueError(
+                f"The model must be built before it is pruned. Received: model={model.name!r}. "
+                "Call it on a batch, or give it an Input."
+            )
+        known = self._model is model
+        reached = self.current_step if known else 0
+        self._optimizer = optimizer if optimizer is not None else getattr(model, "optimizer", None)
+        self._start = self._iterations() - (reached if at_step is None else at_step)
+        if not known:
+            self._groups = self._find_groups(model)
+            self._model = model
+            self._check_fractions()
+        with distribution_scope(model):
+            self._hold_zeros(model)
+
+    def step(self):
+        """Updates the masks where the schedule asks for it. Call it before each training step."""
+        if self._leaking:
+            for constraint in self._held.values():
+                constraint.apply()
+        step = self.current_step
+        for group in self._groups:
+            if self._is_due(group, step):
+                self._update(group, step)
+        self._counted += 1
+
+    def end(self):
+        """Brings the masks to where the schedule stands and the weights to exactly what the masks say."""
+        step = self.current_step
+        for group in self._groups:
+            if step >= getattr(group.schedule, "begin_step", 0):
+                self._update(group, step)
+        for constraint in self._held.values():
+            constraint.apply()
+            constraint.settle()
+
+    @property
+    def current_step(self):
+        """Step of the schedule: training steps since the start, resumed ones included."""
+        return self._iterations() - self._start
+
+    @property
+    def last_step(self):
+        """Step after which no schedule changes any more, as far as the schedules know it."""
+        return max((getattr(schedule, "end_step", 0) for _, schedule in self._choices), default=0)
+
+    @property
+    def sparsity(self):
+        """Fraction of the chosen kernels' weights that the masks leave out."""
+        total = sum(size for _, size in self._kept.values())
+        return 1.0 - sum(kept for kept, _ in self._kept.values()) / total if total else 0.0
+
+    @property
+    def layer_sparsity(self):
+        """The same per kernel, as a dict by its name."""
+        return {name: 1.0 - kept / size for name, (kept, size) in self._kept.items()}
+
+    def masks(self):
+        """Returns a dict from a kernel's name to its mask: a bool array, True where a weight is kept."""
+        return {kernel.name: read(self._held[id(kernel.variable)].mask) for kernel in self._all_kernels()}
+
+    def fractions(self, step):
+        """Returns the fraction that each schedule asks for at a step, as a list."""
+        return [_evaluate(schedule, step) for _, schedule in self._choices]
+
+    def _all_kernels(self):
+        return [kernel for group in self._groups for kernel in group.kernels]
+
+    def _count(self):
+        self._kept = {name: (int(np.count_nonzero(mask)), mask.size) for name, mask in self.masks().items()}
+
+    def _iterations(self):
+        return self._counted if self._optimizer is None else int(self._optimizer.iterations.numpy())
+
+    def _find_groups(self, model):
+        groups, taken = [], set()
+        self.skipped = {}
+        for choice, schedule in self._choices:
+            found = [k for k in select.find_kernels(model, choice) if id(k.variable) not in taken]
+            taken.update(id(kernel.variable) for kernel in found)
+            for kernel in found:
+                if kernel.frozen:
+                    self.skipped[kernel.name] = "frozen"
+            groups.append(_Group(schedule, [kernel for kernel in found if not kernel.frozen]))
+        if self.skipped:
+            _log.info("Not pruned: %s", ", ".join(f"{k} ({why})" for k, why in self.skipped.items()))
+        if not any(group.kernels for group in groups):
+            there = [kernel.name for kernel in select.find_kernels(model) if not kernel.frozen]
+            raise ValueError(
+                "No layer to prune was chosen. "
+                f"Received: layers={[choice for choice, _ in self._choices]}, frozen: {list(self.skipped)}. "
+                f"Layers with a kernel that can be trained: {there}."
+            )
+        return [group for group in groups if group.kernels]
+
+    def _check_fractions(self):
+        largest = self.pattern.largest_fraction()
+        for group in self._groups:
+            final = _evaluate(group.schedule, getattr(group.schedule, "end_step", 0))
+            if final > largest + 1e-9:
+                raise ValueError(
+                    f"{self.pattern} leaves at most {largest:g} of the weights zero. "
+                    f"Received: schedule={group.schedule}, which asks for {final:g}. "
+                    "Ask for less or choose another pattern."
+                )
+
+    def _hold_zeros(self, model):
+        """Gives every kernel its constraint; those that have one from an earlier run keep its mask."""
+        live, increment = self.regrow_until is not None, getattr(self.score, "increment", None)
+        changed = False
+        for kernel in self._all_kernels():
+            variable = kernel.variable
+            held = variable.constraint
+            if held is not None and held is self._held.get(id(variable)):
+                continue
+            mask = _starting_mask(variable, self.keep_zeros)
+            if not (type(held) is MaskConstraint and held.dense is None and not live and not increment):
+                held = MaskConstraint(variable, mask, live=live, increment=increment)
+                variable.constraint = held
+                changed = True
+            self._held[id(variable)] = held
+            held.keep(mask)
+        self._count()
+        if changed:
+            retrace(model)
+
+    def _is_due(self, group, step):
+        begin = getattr(group.schedule, "begin_step", 0)
+        if step < begin:
+            return False
+        if group.last_step is None:
+            return True
+        ends = (getattr(group.schedule, "end_step", 0), self.regrow_until or 0)
+        passed = any(group.last_step < end <= step for end in ends)
+        return passed or (step - begin) // self.frequency != (group.last_step - begin) // self.frequency
+
+    def _update(self, group, step):
+        """Makes the masks of a group those of `step`."""
+        fraction = _evaluate(group.schedule, step)
+        regrows = self.regrow_until is not None and step <= self.regrow_until
+        same = group.last_fraction is not None and fraction <= group.last_fraction
+        group.last_step = step
+        constraints = [self._held[id(kernel.variable)] for kernel in group.kernels]
+        if not self._leaking and any(constraint.leaks() for constraint in constraints):
+            self._report_leak()
+        if same and not regrows:
+            return
+        group.last_fraction = fraction
+        old = [read(constraint.mask) for constraint in constraints]
+        ranked = [
+            masks.Ranked(score, np.zeros_like(mask) if regrows else ~mask, (k.input_axis, k.output_axis))
+            for k, mask, score in zip(
+                group.kernels, old, self._scores(group.kernels, constraints), strict=True
+            )
+        ]
+        new = masks.compute_masks(ranked, fraction, self.pattern, self.scope)
+        for constraint, before, after in zip(constraints, old, new, strict=True):
+            if not np.array_equal(before, after):
+                constraint.keep(after)
+        self._count()
+
+    def _scores(self, kernels, constraints):
+        if hasattr(self.score, "measure"):
+            return self.score.measure(self._model, [kernel.variable for kernel in kernels])
+        if hasattr(self.score, "increment"):
+            return [read(constraint.total) for constraint in constraints]
+        values = [np.asarray(constraint.value(), np.float32) for constraint in constraints]
+        found = [np.asarray(self.score(value)) for value in values]
+        for kernel, value, score in zip(kernels, values, found, strict=True):
+            if score.shape != value.shape:
+                raise ValueError(
+                    f"score must return an array of the weight's shape {value.shape}. "
+                    f"Received: shape {score.shape} for {kernel.name}."
+                )
+        return found
+
+    def _report_leak(self):
+        self._leaking = True
+        warnings.warn(
+            "Pruned weights came back during training: the train step does not apply the constraints of "
+            "the variables. From now on the masks are applied before each step. To have them inside the "
+            "step, call begin(model) before the step is traced and update weights with a Keras optimizer.",
+            stacklevel=4,
+        )
+
+
+def _as_choices(schedule, layers):
+    """Returns `(predicate, schedule)` pairs."""
+    limit = select.as_predicate(layers)
+    if not isinstance(schedule, Mapping):
+        return [(limit, _as_schedule(schedule))]
+    if not schedule:
+        raise ValueError(
+            "schedule must be a fraction, a schedule, or a mapping that is not empty. Received: schedule={}."
+        )
+    return [(limit & select.as_predicate(key), _as_schedule(value)) for key, value in schedule.items()]
+
+
+def _as_schedule(value):
+    if callable(value):
+        return value
+    return schedules.constant(schedules.check_fraction("sparsity", value))
+
+
+def _evaluate(schedule, step):
+    fraction = float(schedule(step))
+    if not 0.0 <= fraction < 1.0:
+        raise ValueError(
+            "A schedule must return a fraction in [0, 1). "
+            f"Received: {fraction} at step {step} from {schedule}."
+        )
+    return fraction
+
+
+def _starting_mask(variable, keep_zeros):
+    value = read(variable)
+    mask = np.ones(value.shape, bool)
+    if isinstance(variable.constraint, MaskConstraint):
+        mask &= read(variable.constraint.mask)
+    zeros = value == 0
+    if keep_zeros and not zeros.all():
+        mask &= ~zeros
+    return mask
