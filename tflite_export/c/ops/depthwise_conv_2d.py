@@ -1,0 +1,51 @@
+"""DEPTHWISE_CONV_2D with any depth multiplier."""
+
+import numpy as np
+
+from tflite_export.c.emit import emits, quantization
+from tflite_export.c.program import Call, Constant, Overlap
+from tflite_export.c.requant import (
+    channel_multipliers,
+    fold_zero_point,
+    multiplier_fields,
+    output_range,
+    require_types,
+)
+from tflite_export.c.window import slide
+
+
+@emits("DEPTHWISE_CONV_2D")
+def depthwise_conv_2d(node):
+    """Returns the call of the int8 depthwise convolution."""
+    require_types(node, input_0="int8", input_1=("int8", "int4"), input_2="int32", output_0="int8")
+    weights = node.required(1, "weights")
+    _, height, width, channels = weights.shape
+    options = node.options
+    window = slide(node, (height, width), dilation=(options.dilation_h_factor, options.dilation_w_factor))
+    zero_point = quantization(node.input(0))[1]
+    by_channel = np.moveaxis(weights[0], -1, 0)
+    bias = fold_zero_point(by_channel, node.required(2, "bias") if node.has_input(2) else None, zero_point)
+    params = {
+        "batches": window.batches,
+        "input_height": window.input[0],
+        "input_width": window.input[1],
+        "input_channels": window.input[2],
+        "output_height": window.output[0],
+        "output_width": window.output[1],
+        "filter_height": height,
+        "filter_width": width,
+        "depth_multiplier": channels // window.input[2],
+        "stride_height": window.stride[0],
+        "stride_width": window.stride[1],
+        "dilation_height": window.dilation[0],
+        "dilation_width": window.dilation[1],
+        "pad_top": window.pad[0],
+        "pad_left": window.pad[1],
+        "input_zero_point": zero_point,
+        **output_range(node),
+        "weights": Constant("weights", "int8_t", weights),
+        "bias": Constant("bias", "int32_t", bias),
+        **multiplier_fields(*channel_multipliers(node.input(0), node.input(1), node.output(), channels)),
+    }
+    overlap = Overlap(0, 0, window.distance())
+    return Call("depthwise_conv_2d_int8", params, (node.operand(0),), (node.result(),), overlaps=(overlap,))

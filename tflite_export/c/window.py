@@ -1,0 +1,80 @@
+"""The geometry of a window that slides over an image: padding, and how far the output lags behind."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Window:
+    """A window sliding over `[batches, height, width, channels]`.
+
+    Attributes:
+        batches: Images.
+        input: Height, width and channels of an image.
+        output: Height, width and channels of a result.
+        filter: Height and width.
+        stride: Vertical and horizontal.
+        dilation: Vertical and horizontal.
+        pad: Rows above and columns to the left that padding adds.
+    """
+
+    batches: int
+    input: tuple[int, int, int]
+    output: tuple[int, int, int]
+    filter: tuple[int, int]
+    stride: tuple[int, int]
+    dilation: tuple[int, int]
+    pad: tuple[int, int]
+
+    def distance(self, pixels=1, ahead=False):
+        """Returns by how many bytes the input must start after the output, one byte an element.
+
+        Args:
+            pixels: Output pixels computed together.
+            ahead: Whether their whole input is read before the first of them is written.
+
+        Example:
+        >>> from tflite_export.c.window import Window
+        >>> Window(1, (4, 4, 2), (4, 4, 2), (1, 1), (1, 1), (1, 1), (0, 0)).distance(ahead=True)
+        0
+        """
+        height, width, channels = self.output
+        row = np.maximum(0, np.arange(height) * self.stride[0] - self.pad[0])
+        column = np.maximum(0, np.arange(width) * self.stride[1] - self.pad[1])
+        one = np.minimum(row[:, None] * self.input[1] + column[None, :], self.input[0] * self.input[1])
+        image = self.input[0] * self.input[1]
+        first = (np.arange(self.batches)[:, None] * image + one.reshape(1, -1)).reshape(-1)
+        first = np.minimum.accumulate(first[::-1])[::-1]  # first input pixel that this or a later output needs
+        count = first.size
+        first = np.append(first, self.batches * image)
+        start = np.arange(0, count, pixels)
+        end = np.minimum(start + pixels, count)
+        needed = first[end] if ahead else first[start]
+        return int(np.max(end * channels - needed * self.input[2]))
+
+
+def slide(node, filter_size, *, dilation=(1, 1)):
+    """Returns the `Window` of an operator with `padding`, `stride_h` and `stride_w` options.
+
+    Args:
+        node: The operator; input 0 and output 0 are images.
+        filter_size: Height and width.
+        dilation: Vertical and horizontal.
+    """
+    from tflite_export.c.emit import UnsupportedError
+
+    source, target = node.input(0), node.output(0)
+    if len(source.shape) != 4 or len(target.shape) != 4:
+        raise UnsupportedError(f"its input must have 4 dimensions, not {len(source.shape)}")
+    stride = node.options.stride_h, node.options.stride_w
+    pad = [0, 0]
+    if node.options.padding == "SAME":
+        for d in (0, 1):
+            extent = (filter_size[d] - 1) * dilation[d] + 1
+            pad[d] = max(0, (target.shape[d + 1] - 1) * stride[d] + extent - source.shape[d + 1]) // 2
+    return Window(
+        source.shape[0], source.shape[1:], target.shape[1:], tuple(filter_size), stride, tuple(dilation), tuple(pad)
+    )
