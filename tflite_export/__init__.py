@@ -12,6 +12,7 @@ _HOMES: dict[str, str] = {
     "Graph": "graph",
     "ModelError": "errors",
     "read": "read",
+    "write_c": "c.write",
 }  # public name -> module that defines it
 _MODULES: tuple[str, ...] = ()  # public modules
 

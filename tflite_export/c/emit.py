@@ -10,7 +10,18 @@ from dataclasses import dataclass
 import numpy as np
 
 from tflite_export.c.placement import place
-from tflite_export.c.program import C_TYPES, Alias, Block, Call, Constant, Operand, Overlap, Port, Program, State, Step
+from tflite_export.c.program import (
+    C_TYPES,
+    Block,
+    Call,
+    Constant,
+    Operand,
+    Overlap,
+    Port,
+    Program,
+    State,
+    Step,
+)
 from tflite_export.errors import ModelError
 from tflite_export.graph import Graph, Op, Subgraph, Tensor
 
@@ -127,7 +138,9 @@ class Node:
         return tuple(
             Overlap(p, 0, 0)
             for p in positions
-            if self.constant(p) is None and self.input(p).size == out.size and element_bytes(self.input(p)) >= wide
+            if self.constant(p) is None
+            and self.input(p).size == out.size
+            and element_bytes(self.input(p)) >= wide
         )
 
 
@@ -232,9 +245,7 @@ def _lay_out(subgraph, steps, aliases):
             index = aliases[index]
         return index
 
-    steps = tuple(
-        Step(s.index, s.code, tuple(_with_roots(call, root) for call in s.calls)) for s in steps
-    )
+    steps = tuple(Step(s.index, s.code, tuple(_with_roots(call, root) for call in s.calls)) for s in steps)
     calls = [call for step in steps for call in step.calls]
     blocks = _blocks(subgraph, calls, root)
     by_key = {b.key: b for b in blocks}
@@ -322,4 +333,15 @@ def _port(tensor, offset):
     )
 
 
-__all__ = ["Emitter", "Node", "State", "UnsupportedError", "ctype", "element_bytes", "emits", "emitters", "plan_program", "quantization"]
+__all__ = [
+    "Emitter",
+    "Node",
+    "State",
+    "UnsupportedError",
+    "ctype",
+    "element_bytes",
+    "emits",
+    "emitters",
+    "plan_program",
+    "quantization",
+]

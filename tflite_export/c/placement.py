@@ -105,7 +105,9 @@ def _first_fit(order, sizes, rivals, distances):
             if (rival, key) in distances:
                 candidates.add(offsets[rival] - max(0, distances[rival, key]))
         offsets[key] = min(
-            c for c in candidates if c >= 0 and all(_apart(key, c, r, offsets[r], sizes, distances) for r in placed)
+            c
+            for c in candidates
+            if c >= 0 and all(_apart(key, c, r, offsets[r], sizes, distances) for r in placed)
         )
     return offsets
 

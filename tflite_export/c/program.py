@@ -20,7 +20,16 @@ C_TYPES = {
     "int64": "int64_t",
     "float32": "float",
 }
-BYTES = {"int8_t": 1, "uint8_t": 1, "int16_t": 2, "uint16_t": 2, "int32_t": 4, "uint32_t": 4, "int64_t": 8, "float": 4}
+BYTES = {
+    "int8_t": 1,
+    "uint8_t": 1,
+    "int16_t": 2,
+    "uint16_t": 2,
+    "int32_t": 4,
+    "uint32_t": 4,
+    "int64_t": 8,
+    "float": 4,
+}
 
 ANYWHERE = -(1 << 40)  # an overlap distance that every placement satisfies
 

@@ -11,8 +11,9 @@ import numpy as np
 from tflite_export.c.program import BYTES, Constant, Operand, Program
 
 KEYWORDS = frozenset(
-    "auto break case char const continue default do double else enum extern float for goto if inline int long "
-    "register restrict return short signed sizeof static struct switch typedef union unsigned void volatile while".split()
+    """auto break case char const continue default do double else enum extern float for goto if inline int
+    long register restrict return short signed sizeof static struct switch typedef union unsigned void
+    volatile while""".split()  # noqa: SIM905
 )
 
 
@@ -63,8 +64,8 @@ def check_name(name):
     """
     if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", name) or name in KEYWORDS:
         raise ValueError(
-            "name must be a C identifier: letters, digits and underscores, starting with a letter, no keyword. "
-            f"Received: name={name!r}."
+            "name must be a C identifier: letters, digits and underscores, starting with a letter, "
+            f"no keyword. Received: name={name!r}."
         )
 
 
@@ -176,7 +177,11 @@ def render_source(program: Program, name, self_test: SelfTest | None = None) -> 
         *structs,
     ]
     parts += _accessors(program, name)
-    parts += [f"void {name}_invoke_in(void *arena) {{", "  uint8_t *base = (uint8_t *)arena;", "  (void)base;"]
+    parts += [
+        f"void {name}_invoke_in(void *arena) {{",
+        "  uint8_t *base = (uint8_t *)arena;",
+        "  (void)base;",
+    ]
     parts += [*body, "}", ""]
     parts += _static_arena(program, name)
     if self_test:
@@ -213,7 +218,10 @@ def _port_line(kind, index, port):
 def _port_macros(prefix, port):
     lines = [f"#define {prefix}_SIZE {port.size}"]
     if port.scale is not None:
-        lines += [f"#define {prefix}_SCALE {_float(port.scale)}", f"#define {prefix}_ZERO_POINT ({port.zero_point})"]
+        lines += [
+            f"#define {prefix}_SCALE {_float(port.scale)}",
+            f"#define {prefix}_ZERO_POINT ({port.zero_point})",
+        ]
     return lines
 
 
@@ -228,7 +236,9 @@ def _accessors(program, name):
         shared = _shared_type(ports)
         lines.append(f"{shared} *{name}_{kind}_in(void *arena, int index) {{")
         if len(ports) == 1:
-            lines.append(f"  return index == 0 ? ({shared} *)(void *)((uint8_t *)arena + {ports[0].offset}) : 0;")
+            lines.append(
+                f"  return index == 0 ? ({shared} *)(void *)((uint8_t *)arena + {ports[0].offset}) : 0;"
+            )
         else:
             offsets = ", ".join(str(p.offset) for p in ports) or "0"
             lines += [
@@ -331,8 +341,9 @@ def _call(call, program, arrays, label, params):
 
 def _pointer(operand: Operand, program):
     offset = program.offsets[operand.tensor] + operand.offset * BYTES[operand.ctype]
-    cast = "" if operand.ctype == "uint8_t" else f"({operand.ctype} *)" + ("" if BYTES[operand.ctype] == 1 else "(void *)")
-    return f"{cast}(base + {offset})" if cast else f"base + {offset}"
+    if operand.ctype == "uint8_t":
+        return f"base + {offset}"
+    return f"({operand.ctype} *){'' if BYTES[operand.ctype] == 1 else '(void *)'}(base + {offset})"
 
 
 def _value(value, arrays, label):

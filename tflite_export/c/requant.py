@@ -82,4 +82,6 @@ def require_types(node, **dtypes):
         tensor = node.input(int(position)) if kind == "input" else node.output(int(position))
         allowed = (allowed,) if isinstance(allowed, str) else allowed
         if tensor.dtype not in allowed:
-            raise UnsupportedError(f"{kind} {position} is {tensor.dtype}, only {' or '.join(allowed)} has a kernel")
+            raise UnsupportedError(
+                f"{kind} {position} is {tensor.dtype}, only {' or '.join(allowed)} has a kernel"
+            )

@@ -20,10 +20,10 @@ def expected(program: Program, content: bytes) -> SelfTest | None:
     """
     if importlib.util.find_spec("tflite_micro") is None:
         return None
-    from tflite_export.tflm import run_tflm
+    from tflite_export.tflm import run
 
     try:
-        outputs = run_tflm(content, [fixed_inputs(program)])[0]
+        outputs = run(content, [values[None] for values in fixed_inputs(program)])
     except ModelError:
         return None
     return SelfTest(checksum(outputs), "TensorFlow Lite Micro")

@@ -47,7 +47,7 @@ class Window:
         one = np.minimum(row[:, None] * self.input[1] + column[None, :], self.input[0] * self.input[1])
         image = self.input[0] * self.input[1]
         first = (np.arange(self.batches)[:, None] * image + one.reshape(1, -1)).reshape(-1)
-        first = np.minimum.accumulate(first[::-1])[::-1]  # first input pixel that this or a later output needs
+        first = np.minimum.accumulate(first[::-1])[::-1]  # the first pixel that this or a later output needs
         count = first.size
         first = np.append(first, self.batches * image)
         start = np.arange(0, count, pixels)
@@ -76,5 +76,11 @@ def slide(node, filter_size, *, dilation=(1, 1)):
             extent = (filter_size[d] - 1) * dilation[d] + 1
             pad[d] = max(0, (target.shape[d + 1] - 1) * stride[d] + extent - source.shape[d + 1]) // 2
     return Window(
-        source.shape[0], source.shape[1:], target.shape[1:], tuple(filter_size), stride, tuple(dilation), tuple(pad)
+        source.shape[0],
+        source.shape[1:],
+        target.shape[1:],
+        tuple(filter_size),
+        stride,
+        tuple(dilation),
+        tuple(pad),
     )

@@ -68,7 +68,9 @@ no keyword. Received: name='no spaces'.
     test = expected(program, graph.content) if self_test else None
     files = runtime_files(("compiler", *program.kernels))
     if f"{name}.h" in files or f"{name}.c" in files:
-        raise ValueError(f"name must differ from the kernels' names: {', '.join(program.kernels)}. Received: {name=}.")
+        raise ValueError(
+            f"name must differ from the kernels' names: {', '.join(program.kernels)}. Received: {name=}."
+        )
     files[f"{name}.h"] = render_header(program, name, _version(), test)
     files[f"{name}.c"] = render_source(program, name, test)
     return dict(sorted(files.items()))
