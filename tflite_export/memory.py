@@ -1,8 +1,8 @@
 """Where each activation lives: lifetimes, and offsets in one arena that is as small as can be found.
 
 The planner knows nothing of tensors. It gets buffers with a size and a first and last step, and returns
-offsets. Two buffers that are alive at the same step may not overlap, except where the caller says how far they
-may: a kernel that reads its input once, in order, can write its output over the part it has read.
+offsets. Two buffers that are alive at the same step may not overlap, except where the caller says how far
+they may: a kernel that reads its input once, in order, can write its output over the part it has read.
 """
 
 from __future__ import annotations
@@ -14,11 +14,10 @@ from dataclasses import dataclass
 from tflite_export.graph import Subgraph
 from tflite_export.tensor_data import bits_of, tensor_bytes
 
-
-_ELEMENTWISE = frozenset(
-    "ABS ADD CEIL COS DEQUANTIZE DIV ELU EXP EXPAND_DIMS FLOOR GELU HARD_SWISH LEAKY_RELU LOG LOGISTIC MAXIMUM "
-    "MINIMUM MUL NEG PRELU QUANTIZE RELU RELU6 RELU_0_TO_1 RELU_N1_TO_1 RESHAPE ROUND RSQRT SIN SQRT SQUARE "
-    "SQUARED_DIFFERENCE SQUEEZE SUB TANH".split()  # noqa: SIM905
+_ELEMENTWISE = (
+    "ABS ADD CEIL COS DEQUANTIZE DIV ELU EXP EXPAND_DIMS FLOOR GELU HARD_SWISH LEAKY_RELU LOG LOGISTIC "
+    "MAXIMUM MINIMUM MUL NEG PRELU QUANTIZE RELU RELU6 RELU_0_TO_1 RELU_N1_TO_1 RESHAPE ROUND RSQRT SIN SQRT "
+    "SQUARE SQUARED_DIFFERENCE SQUEEZE SUB TANH"
 )
 
 
@@ -141,9 +140,10 @@ def in_place_gaps(subgraph: Subgraph, buffers: Mapping[int, Buffer]) -> dict[tup
         Entries for the argument `gaps` of `plan`, keyed by positions in `buffers`.
     """
     position = {tensor: i for i, tensor in enumerate(buffers)}
+    elementwise = set(_ELEMENTWISE.split())
     gaps = {}
     for op in subgraph.ops:
-        if op.code not in _ELEMENTWISE or op.outputs[0] not in position:
+        if op.code not in elementwise or op.outputs[0] not in position:
             continue
         output = subgraph.tensors[op.outputs[0]]
         for index in op.inputs:
