@@ -1,0 +1,1 @@
+"""Quantization: networks whose training computes what an int8 device computes."""

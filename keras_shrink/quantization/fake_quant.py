@@ -1,0 +1,56 @@
+"""Fake quantization of weights: float values on an integer grid, gradients straight through."""
+
+import keras
+import tensorflow as tf
+
+
+@tf.custom_gradient
+def _round_to_grid(weight, scale):
+    """Rounds to multiples of `scale`; the gradient passes through as if nothing had happened."""
+    return tf.round(weight / scale) * scale, lambda upstream: (upstream, None)
+
+
+@keras.saving.register_keras_serializable("keras_shrink")
+class SymmetricWeights(keras.layers.Layer):
+    """Weight transform onto a symmetric integer grid: `scale * round(w / scale)`.
+
+    `scale = max|w| / (2**(num_bits - 1) - 1)` over `reduce_axes`, so the largest weight of each
+    channel lies on the end of the grid and nothing is clipped. The gradient is the identity
+    (straight-through estimator).
+
+    Args:
+        reduce_axes: Axes over which a scale is shared; the remaining ones are the channels.
+        num_bits: Width of the integers, 2 to 8. Defaults to 8.
+
+    Reference:
+        Jacob et al., 2018, arXiv:1712.05877; Krishnamoorthi, 2018, arXiv:1806.08342.
+    """
+
+    def __init__(self, reduce_axes, *, num_bits=8, **kwargs):
+        super().__init__(**kwargs)
+        if not 2 <= num_bits <= 8:
+            raise ValueError(f"num_bits must be from 2 to 8. Received: num_bits={num_bits}.")
+        self.reduce_axes = tuple(int(axis) for axis in reduce_axes)
+        self.num_bits = num_bits
+
+    def build(self, input_shape):
+        """There is nothing to create."""
+        self.built = True
+
+    def scale(self, weight):
+        """Returns the float32 scales of `weight`, with the reduced axes kept as 1."""
+        largest = tf.reduce_max(tf.abs(tf.cast(weight, tf.float32)), axis=self.reduce_axes, keepdims=True)
+        # A channel of zeros gets a harmless scale instead of a division by zero.
+        return tf.maximum(largest, 1e-20) / float(2 ** (self.num_bits - 1) - 1)
+
+    def call(self, weight, training=None):
+        """Returns `weight` rounded to its grid; same shape and dtype."""
+        scale = tf.stop_gradient(self.scale(weight))
+        if training:
+            return tf.cast(_round_to_grid(tf.cast(weight, tf.float32), scale), weight.dtype)
+        # Without the custom gradient the converter sees plain arithmetic and folds it to a constant.
+        return tf.cast(tf.round(tf.cast(weight, tf.float32) / scale) * scale, weight.dtype)
+
+    def get_config(self):
+        """Axes and width."""
+        return {**super().get_config(), "reduce_axes": list(self.reduce_axes), "num_bits": self.num_bits}

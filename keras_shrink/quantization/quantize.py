@@ -1,0 +1,214 @@
+"""The verbs: `quantize` makes a model that trains with int8 arithmetic, `calibrate` gives it ranges."""
+
+from __future__ import annotations
+
+import warnings
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from keras_shrink.quantization.config import Int8
+from keras_shrink.quantization.fake_quant import SymmetricWeights
+from keras_shrink.quantization.plan import Treatment, make_plan
+from keras_shrink.quantization.ranges import ActivationQuantizer, FixedRange, observing
+from keras_shrink.quantization.rules import FIXED_RANGES, FUSED
+from keras_shrink.rebuild import check_rebuildable, rebuild
+from keras_shrink.weights import Mask, Transformed
+
+
+def quantize(model, config=None, *, strict=False):
+    """Returns a copy of `model` that computes in training what an int8 device will compute.
+
+    Weights are rounded to their grid at each step while the optimizer trains the float values
+    behind them; activations are rounded at the end of each integer operator. Ranges of activations
+    start from the first batch that `fit` brings; to use the model without training, give it data
+    with `calibrate`. Weights that are exactly zero (pruned) stay zero. BatchNormalization behind a
+    linear layer trains as usual and is folded into that layer at export; with a scale per channel
+    this is exact.
+
+    Args:
+        model: A built Functional or Sequential model, usually trained. It is not touched.
+        config: What to quantize to. Defaults to `Int8()`.
+        strict: Whether a layer that cannot be quantized is an error instead of a warning; either
+            names all such layers with their reasons.
+
+    Returns:
+        A model with the same layer names. If `model` was compiled, it is compiled alike.
+
+    Raises:
+        ValueError: If the model is subclassed, has no shapes yet or is quantized already; with
+            `strict`, if a layer cannot be quantized.
+
+    Example:
+    >>> import keras, numpy as np, keras_shrink as ks
+    >>> model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3, activation="softmax")])
+    >>> model.compile("adam", "sparse_categorical_crossentropy")
+    >>> qat = ks.quantize(model)
+    >>> _ = qat.fit(np.random.rand(32, 4), np.random.randint(0, 3, 32), verbose=0)
+
+    Reference:
+        Jacob et al., 2018, arXiv:1712.05877.
+    """
+    config = _checked_config(config)
+    check_rebuildable(model)
+    if is_quantized(model):
+        raise ValueError(f"The model is quantized already. Received: model={model.name!r}. Quantize the float one.")
+    plan = make_plan(model)
+    if plan.refused:
+        _report(plan.refused, strict)
+
+    def exchange(copy, original):
+        treatment = plan.treatments.get(id(original))
+        if treatment is None or not isinstance(copy, keras.layers.Layer):
+            return copy
+        return _treat(copy, original, treatment, config)
+
+    def behind_input(tensor):
+        is_float = keras.backend.is_float_dtype(tensor.dtype)
+        return ActivationQuantizer(momentum=config.momentum, name=f"{tensor.name}_int8") if is_float else None
+
+    return rebuild(model, exchange, behind_input=behind_input)
+
+
+def calibrate(model, representative_data, config=None, *, batch_size=32, strict=False):
+    """Returns a quantized copy of `model` whose ranges are those seen on data: no training needed.
+
+    The ranges are the smallest and the largest value of each activation over the data
+    (post-training quantization). The result can be exported or trained on.
+
+    Args:
+        model: A built Functional or Sequential model, float or already quantized. Not touched.
+        representative_data: Inputs without labels, as the model will see them: an array with the
+            batch dimension first, a list of such arrays for several inputs, or an iterable of
+            batches. A few hundred samples do.
+        config: What to quantize to. Defaults to `Int8()`.
+        batch_size: Samples at a time, where arrays are given.
+        strict: As in `quantize`.
+
+    Raises:
+        ValueError: As `quantize`, and if the data is empty, of the wrong shape or not finite.
+
+    Example:
+    >>> import keras, numpy as np, keras_shrink as ks
+    >>> model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3)])
+    >>> int8 = ks.calibrate(model, np.random.rand(100, 4))
+    """
+    quantized = rebuild(model) if is_quantized(model) else quantize(model, config, strict=strict)
+    step = tf.function(lambda *inputs: quantized(_packed(quantized, inputs), training=False), reduce_retracing=True)
+    batches = 0
+    for layer in activation_quantizers(quantized).values():
+        layer.batches_seen.assign(0.0)
+        layer.low.assign(0.0)
+        layer.high.assign(0.0)
+    with observing():
+        for batch in _batches(quantized, representative_data, batch_size):
+            step(*[tf.convert_to_tensor(part) for part in batch])
+            batches += 1
+    if not batches:
+        raise ValueError("representative_data is empty; a few hundred samples do. Received: 0 batches.")
+    return quantized
+
+
+def is_quantized(model) -> bool:
+    """Returns whether `model` came from `quantize` or `calibrate`."""
+    return bool(activation_quantizers(model))
+
+
+def activation_quantizers(model) -> dict[str, ActivationQuantizer]:
+    """Returns the observed ranges of a quantized model: path of a layer -> its quantizer."""
+    layers = model._flatten_layers(include_self=False)
+    return {layer.path: layer for layer in layers if isinstance(layer, ActivationQuantizer)}
+
+
+def _checked_config(config):
+    if config is None:
+        return Int8()
+    if not isinstance(config, Int8):
+        raise ValueError(f"config must be an Int8(...). Received: config={config!r}.")
+    return config
+
+
+def _report(refused, strict):
+    lines = "\n".join(f"  {name}: {reason}" for name, reason in refused.items())
+    text = f"{len(refused)} layer(s) cannot be quantized and stay float:\n{lines}"
+    if strict:
+        raise ValueError(text.replace(" and stay float", ""))
+    warnings.warn(text, UserWarning, stacklevel=3)
+
+
+def _treat(copy, original, treatment: Treatment, config):
+    """Returns the wrapper around `copy` that the plan asks for, or `copy` itself."""
+    known = treatment.role
+    if known.reason:
+        return Transformed(copy, outputs=[ActivationQuantizer(momentum=config.momentum, name="range")])
+    weights = {
+        name: [*_kept_zeros(original, name), SymmetricWeights(axes, name=f"{name.replace('/', '_')}_int8")]
+        for name, axes in known.weights.items()
+    }
+    outputs = _outputs(copy, treatment, config)
+    return Transformed(copy, weights=weights, outputs=outputs) if weights or outputs else copy
+
+
+def _kept_zeros(layer, name):
+    kernel = keras.ops.convert_to_numpy(getattr(layer, name))
+    nonzero = kernel != 0
+    # All zero is an initial state, not a pruned one: masking it would freeze it for good.
+    return [Mask(nonzero, name=f"{name}_mask")] if nonzero.any() and not nonzero.all() else []
+
+
+def _outputs(copy, treatment, config):
+    if not treatment.rounds_output:
+        return []
+    activation = treatment.role.activation
+
+    def observed(name):
+        return ActivationQuantizer(momentum=config.momentum, never_negative=activation in FUSED, name=name)
+
+    if activation not in FIXED_RANGES:
+        return [observed("range")]
+    fixed = FixedRange(*FIXED_RANGES[activation], name="fixed_range")
+    if treatment.role.is_activation:
+        return [fixed]
+    # The linear part ends in an integer tensor of its own before softmax and the like.
+    copy.activation = keras.activations.linear
+    return [observed("range"), keras.layers.Activation(activation, name=activation), fixed]
+
+
+def _packed(model, inputs):
+    return keras.tree.pack_sequence_as(model.input, list(inputs)) if len(model.inputs) > 1 else inputs[0]
+
+
+def _batches(model, data, batch_size):
+    """Yields lists of arrays, one for each input of the model, checked."""
+    if hasattr(data, "shape") or (isinstance(data, list | tuple) and len(data) == len(model.inputs) > 1):
+        parts = [data] if hasattr(data, "shape") else list(data)
+        for start in range(0, len(parts[0]), batch_size):
+            yield _checked_batch(model, [np.asarray(part[start : start + batch_size]) for part in parts])
+    else:
+        for batch in data:
+            yield _checked_batch(model, [np.asarray(x) for x in keras.tree.flatten(batch)])
+
+
+def _checked_batch(model, parts):
+    if len(parts) != len(model.inputs):
+        raise ValueError(
+            f"representative_data must have one array for each of the {len(model.inputs)} inputs. "
+            f"Received: {len(parts)} arrays."
+        )
+    for tensor, part in zip(model.inputs, parts, strict=True):
+        expected = tuple(tensor.shape)
+        fits = part.ndim == len(expected) and all(
+            want is None or want == got for want, got in zip(expected[1:], part.shape[1:], strict=True)
+        )
+        if not fits:
+            raise ValueError(
+                f"representative_data must have shape {expected} for input {tensor.name!r}. "
+                f"Received: shape={part.shape}."
+            )
+        if np.issubdtype(part.dtype, np.floating) and not np.isfinite(part).all():
+            raise ValueError(
+                f"representative_data must be finite. Received: {np.count_nonzero(~np.isfinite(part))} "
+                f"NaN or infinite values for input {tensor.name!r}."
+            )
+    return [part.astype(tensor.dtype) for tensor, part in zip(model.inputs, parts, strict=True)]

@@ -1,0 +1,182 @@
+"""Ranges of activations: observed on data, then simulated as integers."""
+
+import contextlib
+import contextvars
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+_OBSERVING = contextvars.ContextVar("keras_shrink_observing", default=False)
+
+
+@contextlib.contextmanager
+def observing():
+    """While active, every `ActivationQuantizer` that is traced widens its range and changes nothing."""
+    token = _OBSERVING.set(True)
+    try:
+        yield
+    finally:
+        _OBSERVING.reset(token)
+
+
+def _trainable_fake_quant(x, low, high, num_bits):
+    """The TensorFlow op with a cheaper gradient: it passes inside the range and is zero outside."""
+
+    @tf.custom_gradient
+    def rounded(x):
+        def gradient(upstream):
+            inside = tf.logical_and(x >= low, x <= high)
+            return tf.where(inside, upstream, tf.zeros_like(upstream))
+
+        return tf.quantization.fake_quant_with_min_max_vars(x, low, high, num_bits=num_bits), gradient
+
+    return rounded(x)
+
+
+@keras.saving.register_keras_serializable("keras_shrink")
+class FixedRange(keras.layers.Layer):
+    """Rounds activations to the grid of a range that is known beforehand, such as softmax's.
+
+    Args:
+        low: Smallest representable value.
+        high: Largest representable value.
+        num_bits: Width of the integers. Defaults to 8.
+    """
+
+    def __init__(self, low, high, *, num_bits=8, **kwargs):
+        super().__init__(**kwargs)
+        self.low, self.high, self.num_bits = float(low), float(high), num_bits
+        self.supports_masking = True
+
+    def build(self, input_shape):
+        """There is nothing to create."""
+        self.built = True
+
+    def call(self, x, training=None):
+        """Returns `x` on the grid; same shape and dtype."""
+        return _quantize(x, self.low, self.high, self.num_bits, training)
+
+    def compute_output_spec(self, x, training=None):
+        """As the input."""
+        return keras.KerasTensor(x.shape, dtype=x.dtype)
+
+    def range(self):
+        """Returns `(low, high)` as floats."""
+        return self.low, self.high
+
+    def get_config(self):
+        """The range and the width."""
+        return {**super().get_config(), "low": self.low, "high": self.high, "num_bits": self.num_bits}
+
+
+@keras.saving.register_keras_serializable("keras_shrink")
+class ActivationQuantizer(keras.layers.Layer):
+    """Observes the range of an activation and rounds it to `2**num_bits` levels in that range.
+
+    While training, the range follows the batches' minima and maxima: their plain mean at first, so
+    that it starts from the data, then an exponential moving average. Inside `observing()` it only
+    widens to what it sees. In inference it stays.
+
+    Args:
+        num_bits: Width of the integers. Defaults to 8.
+        momentum: Of the moving average. Defaults to 0.99.
+        never_negative: Whether the input cannot be below zero (it comes from a ReLU), which saves
+            looking for the minimum. Defaults to False.
+
+    Reference:
+        Jacob et al., 2018, arXiv:1712.05877.
+    """
+
+    def __init__(self, *, num_bits=8, momentum=0.99, never_negative=False, **kwargs):
+        super().__init__(**kwargs)
+        self.num_bits, self.momentum, self.never_negative = num_bits, momentum, never_negative
+        self.supports_masking = True
+        state = {"shape": (), "dtype": "float32", "initializer": "zeros", "trainable": False, "autocast": False}
+        self.low = self.add_weight(name="low", **state)
+        self.high = self.add_weight(name="high", **state)
+        self.batches_seen = self.add_weight(name="batches_seen", **state)
+
+    def build(self, input_shape):
+        """The range exists from the start."""
+        self.built = True
+
+    def call(self, x, training=None):
+        """Returns `x` on the grid of the range; same shape and dtype."""
+        if _OBSERVING.get():
+            self._widen(x)
+            return x
+        if training:
+            low, high = self._follow(x)
+        else:
+            self._require_data()
+            low, high = self.low.value, self.high.value
+        return _quantize(x, low, high, self.num_bits, training)
+
+    def compute_output_spec(self, x, training=None):
+        """As the input; nothing is observed."""
+        return keras.KerasTensor(x.shape, dtype=x.dtype)
+
+    def range(self):
+        """Returns `(low, high)` as floats."""
+        return float(self.low.numpy()), float(self.high.numpy())
+
+    def set_range(self, low, high):
+        """Sets the range, as if it had been observed on many batches."""
+        if not (np.isfinite(low) and np.isfinite(high) and low <= 0 <= high and low < high):
+            raise ValueError(
+                "A range must be finite, contain zero and not be empty, so that zero has an integer. "
+                f"Received: low={low}, high={high}."
+            )
+        self.low.assign(low)
+        self.high.assign(high)
+        self.batches_seen.assign(1.0 / (1.0 - self.momentum))
+
+    def _batch_range(self, x):
+        x = tf.cast(x, tf.float32)
+        low = tf.constant(0.0) if self.never_negative else tf.minimum(tf.reduce_min(x), 0.0)
+        # Never empty: a layer that is silent on a batch would otherwise give a scale of zero.
+        return low, tf.maximum(tf.reduce_max(x), low + 1e-6)
+
+    def _follow(self, x):
+        low, high = self._batch_range(tf.stop_gradient(x))
+        seen = self.batches_seen.value
+        rate = tf.maximum(1.0 / (seen + 1.0), 1.0 - self.momentum)
+        low = self.low.value + rate * (low - self.low.value)
+        high = self.high.value + rate * (high - self.high.value)
+        self.low.assign(low)
+        self.high.assign(high)
+        self.batches_seen.assign(seen + 1.0)
+        return low, high
+
+    def _widen(self, x):
+        low, high = self._batch_range(x)
+        self.low.assign(tf.minimum(self.low.value, low))
+        self.high.assign(tf.maximum(self.high.value, high))
+        self.batches_seen.assign(tf.maximum(self.batches_seen.value, 1.0 / (1.0 - self.momentum)))
+
+    def _require_data(self):
+        with tf.init_scope():
+            if float(self.batches_seen.numpy()) == 0:
+                raise ValueError(
+                    f"The range of {self.name!r} is not known: this quantized model has seen no data yet. "
+                    "Train it with fit(), or give it data with keras_shrink.calibrate(model, data)."
+                )
+
+    def get_config(self):
+        """The settings; the range travels with the weights."""
+        return {
+            **super().get_config(),
+            "num_bits": self.num_bits,
+            "momentum": self.momentum,
+            "never_negative": self.never_negative,
+        }
+
+
+def _quantize(x, low, high, num_bits, training):
+    wide = tf.cast(x, tf.float32)
+    if training:
+        rounded = _trainable_fake_quant(wide, low, high, num_bits)
+    else:
+        rounded = tf.quantization.fake_quant_with_min_max_vars(wide, low, high, num_bits=num_bits)
+    return tf.cast(rounded, x.dtype)

@@ -1,0 +1,172 @@
+"""Weight transforms and the one wrapper that runs any layer with transformed weights."""
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+
+@keras.saving.register_keras_serializable("keras_shrink")
+class Mask(keras.layers.Layer):
+    """Weight transform that keeps zeros: `w * mask`.
+
+    Gradients of masked weights are zero, so that an optimizer leaves them alone.
+
+    Args:
+        values: Boolean array with the shape of the weight, True where it is kept; None only when a
+            saved model is loaded, which brings its own.
+        shape: Shape of the weight; needed only where `values` is None.
+    """
+
+    def __init__(self, values=None, *, shape=None, **kwargs):
+        super().__init__(**kwargs)
+        shape = tuple(shape) if values is None else np.shape(values)
+        initial = np.ones(shape, bool) if values is None else np.asarray(values, bool)
+        self.mask = self.add_weight(
+            name="mask", shape=shape, dtype="bool", initializer=lambda *_, **__: initial, trainable=False
+        )
+
+    def build(self, input_shape):
+        """The mask exists from the start."""
+        self.built = True
+
+    def call(self, weight, training=None):
+        """Returns `weight` with zeros where the mask is False; same shape and dtype."""
+        return weight * keras.ops.cast(self.mask, weight.dtype)
+
+    def get_config(self):
+        """The shape travels in the config, the values with the weights."""
+        return {**super().get_config(), "shape": list(self.mask.shape)}
+
+
+@keras.saving.register_keras_serializable("keras_shrink")
+class Transformed(keras.layers.Wrapper):
+    """Runs `layer` with transformed weights, and its output through further layers.
+
+    The float weights stay in `layer` and are what the optimizer trains; at each call every chain of
+    transforms is applied to its weight, and the layer sees the results. Any layer will do: nothing
+    of it is rewritten.
+
+    Args:
+        layer: The layer to run. The wrapper takes its name.
+        weights: Mapping from the name of a weight relative to its layer (`"kernel"`,
+            `"query/kernel"`) to the list of transforms, applied in order; each is a Keras layer
+            that maps a weight to a tensor of the same shape.
+        outputs: Keras layers through which the output goes in turn, for example a quantizer.
+
+    Example:
+    >>> import numpy as np
+    >>> dense = keras.layers.Dense(2, use_bias=False, kernel_initializer="ones")
+    >>> masked = Transformed(dense, weights={"kernel": [Mask(np.array([[True, False]] * 3))]})
+    >>> masked(np.ones((1, 3), "float32")).numpy()
+    array([[3., 0.]], dtype=float32)
+    """
+
+    def __init__(self, layer, *, weights=None, outputs=(), **kwargs):
+        kwargs.setdefault("name", layer.name)
+        super().__init__(layer, **kwargs)
+        weights = weights or {}
+        self.transforms = [step for chain in weights.values() for step in chain]
+        self._chain_lengths = {name: len(chain) for name, chain in weights.items()}
+        self.outputs_through = list(outputs)
+        self.supports_masking = layer.supports_masking
+
+    @property
+    def weight_transforms(self):
+        """Mapping from the name of a weight to its list of transforms."""
+        steps = iter(self.transforms)
+        return {name: [next(steps) for _ in range(n)] for name, n in self._chain_lengths.items()}
+
+    def build(self, input_shape=None):
+        """Builds the wrapped layer, then the transforms on its weights."""
+        super().build(input_shape)
+        for name, chain in self.weight_transforms.items():
+            shape = self.variable(name).shape
+            for step in chain:
+                if not step.built:
+                    step.build(shape)
+        self.built = True
+
+    def variable(self, name):
+        """Returns the wrapped layer's float variable called `name`, relative to the layer."""
+        found = {relative_name(self.layer, variable): variable for variable in self.layer.weights}
+        if name not in found:
+            raise ValueError(
+                f"Layer {self.name!r} has no weight of that name; it has {sorted(found)}. Received: name={name!r}."
+            )
+        return found[name]
+
+    def transformed(self, name, training=False):
+        """Returns the tensor that the layer sees in place of its weight `name`."""
+        value = tf.convert_to_tensor(self.variable(name))
+        for step in self.weight_transforms[name]:
+            value = step(value, training=training)
+        return value
+
+    def call(self, inputs, training=None, **kwargs):
+        """Runs the layer with its transformed weights; arguments are those of the layer."""
+        if self.layer._call_has_training_arg:
+            kwargs["training"] = training
+        if self.transforms:
+            result = self._call_transformed(inputs, kwargs, training)
+        else:
+            result = self.layer(inputs, **kwargs)
+        for step in self.outputs_through:
+            result = step(result, training=training) if step._call_has_training_arg else step(result)
+        return result
+
+    def _call_transformed(self, inputs, kwargs, training):
+        substitutes = {
+            self.variable(name).path: self.transformed(name, training) for name in self._chain_lengths
+        }
+        variables = self.layer.variables
+        mapping = [(v, substitutes.get(v.path, tf.convert_to_tensor(v))) for v in variables]
+        with keras.StatelessScope(state_mapping=mapping) as scope:
+            result = self.layer(inputs, **kwargs)
+        for variable in self.layer.non_trainable_variables:
+            update = scope.get_current_value(variable)
+            if update is not None and variable.path not in substitutes:
+                variable.assign(update)
+        return result
+
+    def compute_output_shape(self, *args, **kwargs):
+        """The shape that the wrapped layer gives, which outputs keep."""
+        return self.layer.compute_output_shape(*args, **kwargs)
+
+    def compute_output_spec(self, inputs, training=None, **kwargs):
+        """Shape and dtype without running the chain: nothing is observed while a model is built."""
+        if self.layer._call_has_training_arg:
+            kwargs["training"] = training
+        spec = self.layer.compute_output_spec(inputs, **kwargs)
+        for step in self.outputs_through:
+            spec = step.compute_output_spec(spec)
+        return spec
+
+    def get_config(self):
+        """Everything is nested configuration."""
+        serialize = keras.saving.serialize_keras_object
+        return {
+            **super().get_config(),
+            "weights": {n: [serialize(s) for s in c] for n, c in self.weight_transforms.items()},
+            "outputs": [serialize(step) for step in self.outputs_through],
+        }
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        """Restores layer, transforms and outputs."""
+
+        def restore(item):
+            return keras.saving.deserialize_keras_object(item, custom_objects=custom_objects)
+
+        config = dict(config)
+        layer = restore(config.pop("layer"))
+        weights = {name: [restore(step) for step in chain] for name, chain in config.pop("weights").items()}
+        outputs = [restore(step) for step in config.pop("outputs")]
+        return cls(layer, weights=weights, outputs=outputs, **config)
+
+
+def relative_name(layer, variable):
+    """Returns the name of `variable` below `layer`: `"kernel"`, or `"cell/kernel"` deeper down."""
+    parts = variable.path.split("/")
+    if layer.name in parts:
+        return "/".join(parts[len(parts) - parts[::-1].index(layer.name) :])
+    return parts[-1]

@@ -1,0 +1,82 @@
+"""A `.tflite` model in memory: its bytes and the facts that a caller wants."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from pathlib import Path
+
+from tflite_export.files import write_files
+from tflite_export.graph import Graph, Tensor
+from tflite_export.read import read
+
+
+@dataclass(frozen=True)
+class TFLiteModel:
+    """What `convert` returns.
+
+    Attributes:
+        bytes: The `.tflite` file.
+    """
+
+    bytes: bytes
+
+    @functools.cached_property
+    def graph(self) -> Graph:
+        """The file, read: tensors with their quantization, operators, signatures."""
+        return read(self.bytes)
+
+    @property
+    def inputs(self) -> dict[str, Tensor]:
+        """Input tensors by their name in the signature, in the model's order."""
+        return self._named("inputs")
+
+    @property
+    def outputs(self) -> dict[str, Tensor]:
+        """Output tensors by their name in the signature, in the model's order."""
+        return self._named("outputs")
+
+    def save(self, path) -> Path:
+        """Writes the file and returns its path.
+
+        Raises:
+            OSError: If the folder cannot be written; nothing is left behind.
+        """
+        path = Path(path)
+        write_files(path.parent, {path.name: self.bytes})
+        return path
+
+    def _named(self, side):
+        graph = self.graph
+        if graph.signatures:
+            names = getattr(graph.signatures[0], side)
+            return {name: graph.main.tensors[index] for name, index in names.items()}
+        return {tensor.name: tensor for tensor in getattr(graph, side)}
+
+    def __repr__(self):
+        """Size and interface, not the bytes."""
+        ends = ", ".join(
+            f"{side}={ {n: (t.dtype, t.shape) for n, t in self._named(side).items()} }" for side in ("inputs", "outputs")
+        )
+        return f"TFLiteModel({len(self.bytes):,} bytes, {ends})"
+
+
+def content_of(tflite) -> bytes:
+    """Returns the bytes of a model given as bytes, as a path, or as what `convert` or `read` returned.
+
+    Raises:
+        ValueError: If it is none of these.
+        OSError: If the file cannot be read.
+    """
+    if isinstance(tflite, bytes | bytearray | memoryview):
+        return bytes(tflite)
+    if isinstance(tflite, TFLiteModel):
+        return tflite.bytes
+    if isinstance(tflite, Graph):
+        return tflite.content
+    if isinstance(tflite, str | Path):
+        return Path(tflite).read_bytes()
+    raise ValueError(
+        "A .tflite model is taken as bytes, as a path, or as what convert() or read() returned. "
+        f"Received: {type(tflite).__name__}."
+    )
