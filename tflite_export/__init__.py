@@ -9,8 +9,11 @@ import sys
 import types
 
 _HOMES: dict[str, str] = {
+    "ConversionError": "errors",
     "Graph": "graph",
     "ModelError": "errors",
+    "TFLiteModel": "model",
+    "convert": "convert",
     "read": "read",
     "write_c": "c.write",
 }  # public name -> module that defines it

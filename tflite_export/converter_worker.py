@@ -44,8 +44,8 @@ def convert_in_subprocess(model_flags, converter_flags, graph, debug_info=b""):
     return result
 
 
-def _converter_api():
-    """Returns the converter's extension module without importing the rest of TensorFlow.
+def _converter():
+    """Returns the converter's native function without importing the rest of TensorFlow.
 
     All of TensorFlow takes seconds to import; the extension alone a few tenths.
     """
@@ -57,8 +57,13 @@ def _converter_api():
     package.__path__ = list(found.submodule_search_locations)
     sys.modules["tensorflow"] = package
     from tensorflow.compiler.mlir.lite.python import _pywrap_converter_api
+    from tensorflow.compiler.mlir.quantization.tensorflow.python import pywrap_function_lib
 
-    return _pywrap_converter_api
+    # The library of Python callbacks serves a quantizer that is not used here; the base class will do.
+    callbacks = pywrap_function_lib.PyFunctionLibrary()
+    return lambda model_flags, converter_flags, graph, debug_info: _pywrap_converter_api.Convert(
+        model_flags, converter_flags, graph, False, debug_info, callbacks
+    )
 
 
 def main():
@@ -67,12 +72,11 @@ def main():
     # Native code prints to file descriptor 1: keep the answer apart from it.
     answer = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
-    model_flags, converter_flags, graph, debug_info = pickle.loads(request)
-    api = _converter_api()
+    convert = _converter()
     try:
-        result = ("ok", api.Convert(model_flags, converter_flags, graph, False, debug_info, None))
+        result = ("ok", convert(*pickle.loads(request)))
     except Exception as error:
-        result = ("error", str(error))
+        result = ("error", str(error)[:2000])
     answer.write(pickle.dumps(result))
     answer.close()
 

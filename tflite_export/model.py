@@ -59,24 +59,3 @@ class TFLiteModel:
             f"{side}={ {n: (t.dtype, t.shape) for n, t in self._named(side).items()} }" for side in ("inputs", "outputs")
         )
         return f"TFLiteModel({len(self.bytes):,} bytes, {ends})"
-
-
-def content_of(tflite) -> bytes:
-    """Returns the bytes of a model given as bytes, as a path, or as what `convert` or `read` returned.
-
-    Raises:
-        ValueError: If it is none of these.
-        OSError: If the file cannot be read.
-    """
-    if isinstance(tflite, bytes | bytearray | memoryview):
-        return bytes(tflite)
-    if isinstance(tflite, TFLiteModel):
-        return tflite.bytes
-    if isinstance(tflite, Graph):
-        return tflite.content
-    if isinstance(tflite, str | Path):
-        return Path(tflite).read_bytes()
-    raise ValueError(
-        "A .tflite model is taken as bytes, as a path, or as what convert() or read() returned. "
-        f"Received: {type(tflite).__name__}."
-    )

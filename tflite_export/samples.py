@@ -20,6 +20,13 @@ def specs_of(model) -> list[InputSpec]:
     return [InputSpec(tensor.name, tuple(tensor.shape), tensor.dtype) for tensor in model.inputs]
 
 
+def packed(model, parts):
+    """Returns arrays or tensors, one for each input, in the structure in which `model` takes them."""
+    import keras
+
+    return parts[0] if len(model.inputs) == 1 else keras.tree.pack_sequence_as(model.input, list(parts))
+
+
 def batches(
     specs: Sequence[InputSpec], data, batch_size: int, *, what: str = "representative_data"
 ) -> Iterator[list[np.ndarray]]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import warnings
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from keras_shrink.quantization.config import Int8
@@ -15,6 +14,7 @@ from keras_shrink.quantization.ranges import ActivationQuantizer, FixedRange, ob
 from keras_shrink.quantization.rules import FIXED_RANGES, FUSED
 from keras_shrink.rebuild import check_rebuildable, rebuild
 from keras_shrink.weights import Mask, Transformed
+from tflite_export import samples
 
 
 def quantize(model, config=None, *, strict=False):
@@ -95,18 +95,14 @@ def calibrate(model, representative_data, config=None, *, batch_size=32, strict=
     >>> int8 = ks.calibrate(model, np.random.rand(100, 4))
     """
     quantized = rebuild(model) if is_quantized(model) else quantize(model, config, strict=strict)
-    step = tf.function(lambda *inputs: quantized(_packed(quantized, inputs), training=False), reduce_retracing=True)
-    batches = 0
+    step = tf.function(lambda *parts: quantized(samples.packed(quantized, parts), training=False), reduce_retracing=True)
     for layer in activation_quantizers(quantized).values():
         layer.batches_seen.assign(0.0)
         layer.low.assign(0.0)
         layer.high.assign(0.0)
     with observing():
-        for batch in _batches(quantized, representative_data, batch_size):
+        for batch in samples.batches(samples.specs_of(quantized), representative_data, batch_size):
             step(*[tf.convert_to_tensor(part) for part in batch])
-            batches += 1
-    if not batches:
-        raise ValueError("representative_data is empty; a few hundred samples do. Received: 0 batches.")
     return quantized
 
 
@@ -173,42 +169,3 @@ def _outputs(copy, treatment, config):
     # The linear part ends in an integer tensor of its own before softmax and the like.
     copy.activation = keras.activations.linear
     return [observed("range"), keras.layers.Activation(activation, name=activation), fixed]
-
-
-def _packed(model, inputs):
-    return keras.tree.pack_sequence_as(model.input, list(inputs)) if len(model.inputs) > 1 else inputs[0]
-
-
-def _batches(model, data, batch_size):
-    """Yields lists of arrays, one for each input of the model, checked."""
-    if hasattr(data, "shape") or (isinstance(data, list | tuple) and len(data) == len(model.inputs) > 1):
-        parts = [data] if hasattr(data, "shape") else list(data)
-        for start in range(0, len(parts[0]), batch_size):
-            yield _checked_batch(model, [np.asarray(part[start : start + batch_size]) for part in parts])
-    else:
-        for batch in data:
-            yield _checked_batch(model, [np.asarray(x) for x in keras.tree.flatten(batch)])
-
-
-def _checked_batch(model, parts):
-    if len(parts) != len(model.inputs):
-        raise ValueError(
-            f"representative_data must have one array for each of the {len(model.inputs)} inputs. "
-            f"Received: {len(parts)} arrays."
-        )
-    for tensor, part in zip(model.inputs, parts, strict=True):
-        expected = tuple(tensor.shape)
-        fits = part.ndim == len(expected) and all(
-            want is None or want == got for want, got in zip(expected[1:], part.shape[1:], strict=True)
-        )
-        if not fits:
-            raise ValueError(
-                f"representative_data must have shape {expected} for input {tensor.name!r}. "
-                f"Received: shape={part.shape}."
-            )
-        if np.issubdtype(part.dtype, np.floating) and not np.isfinite(part).all():
-            raise ValueError(
-                f"representative_data must be finite. Received: {np.count_nonzero(~np.isfinite(part))} "
-                f"NaN or infinite values for input {tensor.name!r}."
-            )
-    return [part.astype(tensor.dtype) for tensor, part in zip(model.inputs, parts, strict=True)]

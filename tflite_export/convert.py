@@ -1,0 +1,189 @@
+"""Converts a Keras model to an int8 `.tflite` with the scales it was trained with."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import warnings
+
+from tflite_export import samples
+from tflite_export.converter_worker import convert_in_subprocess
+from tflite_export.errors import ConversionError
+from tflite_export.load import load_keras
+from tflite_export.model import TFLiteModel
+from tflite_export.read import read
+
+SIGNATURE_KEY = "serving_default"
+
+
+def convert(model, representative_data=None):
+    """Returns an int8 `.tflite`: int8 in, int8 out, batch 1, not one float tensor inside.
+
+    A quantization-aware model (fake-quantized activations, weights on an integer grid) keeps exactly
+    the scales it was trained with. A float model is quantized with ranges that TensorFlow observes
+    on `representative_data`. The conversion proper runs in a process of its own.
+
+    Args:
+        model: A built `keras.Model`, or the path of a `.keras` or `.h5` file.
+        representative_data: Inputs as the model will see them, needed for a float model only: an
+            array with the batch first, a list of arrays for several inputs, or an iterable of
+            batches. A few hundred samples do.
+
+    Returns:
+        A `TFLiteModel` with `.bytes`, `.save(path)`, `.inputs` and `.outputs`; its signature carries
+        the model's input and output names in the model's order.
+
+    Raises:
+        ValueError: If the model is float and no representative data is given, if the data does not
+            fit the inputs, or if an input has a free dimension besides the batch.
+        ConversionError: If the converter refuses the model or crashes, or if a tensor stayed float.
+
+    Example:
+    >>> import keras, numpy as np, tflite_export as te
+    >>> model = keras.Sequential([keras.Input((8,)), keras.layers.Dense(2, activation="relu")])
+    >>> tflite = te.convert(model, representative_data=np.random.rand(100, 8))
+    >>> tflite.inputs["input_layer"].dtype  # doctest: +SKIP
+    'int8'
+    """
+    import tensorflow as tf
+
+    if not hasattr(model, "inputs"):
+        model = load_keras(model)
+    specs = samples.specs_of(model)
+    function = _trace(model, specs)
+    is_quantized = any("FakeQuant" in op.type for op in _all_operations(function))
+    if is_quantized and representative_data is not None:
+        raise ValueError(
+            "This model brings its own ranges, so representative_data would be ignored. "
+            "Received: representative_data for a quantization-aware model. Leave it out."
+        )
+    if not is_quantized and representative_data is None:
+        raise ValueError(
+            "A float model needs representative_data, from which its ranges are observed. "
+            "Received: representative_data=None. Pass a few hundred inputs, or quantize the model first."
+        )
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([function])
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    converter.inference_input_type = converter.inference_output_type = tf.int8
+    converter.exclude_conversion_metadata = True
+    if not is_quantized:
+        converter.representative_dataset = _one_by_one(specs, representative_data)
+        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+    content = _with_signature(_run(converter), model)
+    _refuse_float(content)
+    return TFLiteModel(content)
+
+
+def _trace(model, specs):
+    """Returns the concrete function of the model in inference, with a static batch of 1."""
+    import keras
+    import tensorflow as tf
+
+    free = {spec.name: spec.shape for spec in specs if None in spec.shape[1:]}
+    if free:
+        raise ValueError(
+            "Every dimension but the batch must be known, since a microcontroller plans its memory ahead. "
+            f"Received: inputs {free}. Build the model with a fixed keras.Input(shape=...)."
+        )
+    signature = [
+        tf.TensorSpec((1, *spec.shape[1:]), spec.dtype, name=re.sub(r"\W", "_", spec.name)) for spec in specs
+    ]
+
+    def serve(*inputs):
+        return keras.tree.flatten(model(samples.packed(model, inputs), training=False))
+
+    return tf.function(serve, input_signature=signature, autograph=False).get_concrete_function()
+
+
+def _all_operations(function):
+    graph = function.graph
+    yield from graph.get_operations()
+    for inner in graph._functions.values():
+        yield from getattr(inner, "graph", graph).get_operations()
+
+
+def _one_by_one(specs, data):
+    """Returns a data set function for the calibrator, with all samples checked beforehand."""
+    ready = [
+        [part[i : i + 1] for part in batch]
+        for batch in samples.batches(specs, data, 256)
+        for i in range(len(batch[0]))
+    ]
+    return lambda: iter(ready)
+
+
+def _run(converter) -> bytes:
+    """Runs a TFLiteConverter with its native part in a process of its own."""
+    from tensorflow.compiler.mlir.lite.python import wrap_converter
+
+    original = wrap_converter.wrapped_convert
+    wrap_converter.wrapped_convert = convert_in_subprocess
+    try:
+        with warnings.catch_warnings(), contextlib.redirect_stdout(None):
+            warnings.filterwarnings("ignore", message="Statistics for quantized inputs were expected")
+            # Lowering through a SavedModel would cost seconds and lose the order of the inputs.
+            converter.experimental_lower_to_saved_model = False
+            return converter.convert()
+    except ConversionError:
+        raise
+    except Exception as error:
+        raise ConversionError(f"TensorFlow's converter refused the model: {_first_reason(error)}") from error
+    finally:
+        wrap_converter.wrapped_convert = original
+
+
+def _first_reason(error) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return "\n".join(lines[:6]) if lines else type(error).__name__
+
+
+def _with_signature(content, model) -> bytes:
+    """Returns the file with a signature that names inputs and outputs as the Keras model does."""
+    from tensorflow.lite.python import schema_py_generated as schema
+    from tensorflow.lite.tools import flatbuffer_utils
+
+    stored = flatbuffer_utils.convert_bytearray_to_object(bytearray(content))
+    main = stored.subgraphs[0]
+
+    def named(names, indices):
+        entries = []
+        for name, index in zip(names, indices, strict=True):
+            entry = schema.TensorMapT()
+            entry.name, entry.tensorIndex = name, int(index)
+            entries.append(entry)
+        return entries
+
+    signature = schema.SignatureDefT()
+    signature.signatureKey = SIGNATURE_KEY
+    signature.subgraphIndex = 0
+    signature.inputs = named([tensor.name for tensor in model.inputs], main.inputs)
+    signature.outputs = named(_unique(model.output_names), main.outputs)
+    stored.signatureDefs = [signature]
+    stored.description = "keras_shrink"
+    return bytes(flatbuffer_utils.convert_object_to_bytearray(stored))
+
+
+def _unique(names):
+    """Keras gives an output the name of its layer: number those of a layer with several outputs."""
+    seen: dict[str, int] = {}
+    result = []
+    for name in names:
+        seen[name] = seen.get(name, -1) + 1
+        result.append(f"{name}_{seen[name]}" if seen[name] else name)
+    return result
+
+
+def _refuse_float(content):
+    graph = read(content)
+    floats = []
+    for op in graph.main.ops:
+        indices = [index for index in (*op.inputs, *op.outputs) if index >= 0]
+        if any(graph.main.tensors[index].dtype.startswith("float") for index in indices):
+            name = graph.main.tensors[op.outputs[0]].name if op.outputs else ""
+            floats.append(f"  {op.code} {name.split(';')[0]}")
+    if floats:
+        raise ConversionError(
+            f"{len(floats)} operator(s) would still compute in float:\n"
+            + "\n".join(floats)
+            + "\nReplace these layers by ones that have an integer form, or leave them out of the exported model."
+        )
