@@ -10,10 +10,13 @@ _HOMES: dict[str, str] = {
     "Block": "pruning.patterns",
     "Element": "pruning.patterns",
     "GradualPruning": "pruning.gradual",
+    "Int8": "quantization.config",
     "NofM": "pruning.patterns",
     "Pruner": "pruning.pruner",
+    "calibrate": "quantization.quantize",
+    "quantize": "quantization.quantize",
 }  # public name -> module that defines it
-_MODULES: tuple[str, ...] = ("pruning", "schedules", "select")  # public modules
+_MODULES: tuple[str, ...] = ("pruning", "quantization", "schedules", "select")  # public modules
 
 __all__ = [*_HOMES, *_MODULES]
 

@@ -16,6 +16,8 @@ _HOMES: dict[str, str] = {
     "convert": "convert",
     "read": "read",
     "write_c": "c.write",
+    "verify": "verify",
+    "write_c_array": "c.array",
 }  # public name -> module that defines it
 _MODULES: tuple[str, ...] = ()  # public modules
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 import warnings
 
@@ -14,9 +15,10 @@ from tflite_export.model import TFLiteModel
 from tflite_export.read import read
 
 SIGNATURE_KEY = "serving_default"
+DTYPES = ("int8", "float32")
 
 
-def convert(model, representative_data=None):
+def convert(model, representative_data=None, *, dtype="int8"):
     """Returns an int8 `.tflite`: int8 in, int8 out, batch 1, not one float tensor inside.
 
     A quantization-aware model (fake-quantized activations, weights on an integer grid) keeps exactly
@@ -28,6 +30,7 @@ def convert(model, representative_data=None):
         representative_data: Inputs as the model will see them, needed for a float model only: an
             array with the batch first, a list of arrays for several inputs, or an iterable of
             batches. A few hundred samples do.
+        dtype: `"int8"`, or `"float32"` for the float file that an int8 one is compared with.
 
     Returns:
         A `TFLiteModel` with `.bytes`, `.save(path)`, `.inputs` and `.outputs`; its signature carries
@@ -35,7 +38,7 @@ def convert(model, representative_data=None):
 
     Raises:
         ValueError: If the model is float and no representative data is given, if the data does not
-            fit the inputs, or if an input has a free dimension besides the batch.
+            fit the inputs, if an input has a free dimension besides the batch, or if `dtype` is unknown.
         ConversionError: If the converter refuses the model or crashes, or if a tensor stayed float.
 
     Example:
@@ -45,12 +48,51 @@ def convert(model, representative_data=None):
     >>> tflite.inputs["input_layer"].dtype  # doctest: +SKIP
     'int8'
     """
+    if dtype not in DTYPES:
+        raise ValueError(f"dtype must be one of {DTYPES}. Received: dtype={dtype!r}.")
+    if isinstance(model, str | os.PathLike):
+        model = load_keras(model)
+    specs = samples.specs_of(_checked_model(model))
+    function = _trace(model, specs)
+    converter = _converter(function)
+    if dtype == "int8":
+        _prepare_int8(converter, function, specs, representative_data)
+    elif representative_data is not None:
+        raise ValueError("Only int8 needs representative_data. Received: representative_data with dtype='float32'.")
+    content = _with_signature(_run(converter), model)
+    if dtype == "int8":
+        _refuse_float(content)
+    return TFLiteModel(content)
+
+
+def _checked_model(model):
+    import keras
+
+    if not isinstance(model, keras.Model):
+        raise ValueError(
+            f"model must be a keras.Model or the path of a .keras or .h5 file. Received: {type(model).__name__}."
+        )
+    if not getattr(model, "inputs", None):
+        raise ValueError(
+            f"The inputs of the model are not known. Received: model {model.name!r} of type "
+            f"{type(model).__name__}. Build it with keras.Input(...), or wrap it: keras.Model(x, model(x))."
+        )
+    return model
+
+
+def _converter(function):
     import tensorflow as tf
 
-    if not hasattr(model, "inputs"):
-        model = load_keras(model)
-    specs = samples.specs_of(model)
-    function = _trace(model, specs)
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([function])
+    converter.exclude_conversion_metadata = True
+    # Lowering through a SavedModel would cost seconds and lose the order of the inputs.
+    converter.experimental_lower_to_saved_model = False
+    return converter
+
+
+def _prepare_int8(converter, function, specs, representative_data):
+    import tensorflow as tf
+
     is_quantized = any("FakeQuant" in op.type for op in _all_operations(function))
     if is_quantized and representative_data is not None:
         raise ValueError(
@@ -62,16 +104,11 @@ def convert(model, representative_data=None):
             "A float model needs representative_data, from which its ranges are observed. "
             "Received: representative_data=None. Pass a few hundred inputs, or quantize the model first."
         )
-    converter = tf.lite.TFLiteConverter.from_concrete_functions([function])
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     converter.inference_input_type = converter.inference_output_type = tf.int8
-    converter.exclude_conversion_metadata = True
     if not is_quantized:
         converter.representative_dataset = _one_by_one(specs, representative_data)
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-    content = _with_signature(_run(converter), model)
-    _refuse_float(content)
-    return TFLiteModel(content)
 
 
 def _trace(model, specs):
@@ -121,8 +158,6 @@ def _run(converter) -> bytes:
     try:
         with warnings.catch_warnings(), contextlib.redirect_stdout(None):
             warnings.filterwarnings("ignore", message="Statistics for quantized inputs were expected")
-            # Lowering through a SavedModel would cost seconds and lose the order of the inputs.
-            converter.experimental_lower_to_saved_model = False
             return converter.convert()
     except ConversionError:
         raise

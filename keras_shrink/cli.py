@@ -1,0 +1,88 @@
+"""The command line: `keras-shrink VERB ...`. Exit status 0 is success, 1 a failed check, 2 bad input."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(
+    help="Compress Keras models and put them on microcontrollers.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+ModelFile = Annotated[Path, typer.Argument(help="A .keras or .h5 file.", show_default=False)]
+TFLiteFile = Annotated[Path, typer.Argument(help="A .tflite file.", show_default=False)]
+Output = Annotated[Path, typer.Option("--output", "-o", help="Folder to write into.")]
+
+
+@app.command()
+def demo(
+    output: Output = Path("keras-shrink-demo"),
+    seed: Annotated[int, typer.Option(help="Everything random follows from it.")] = 0,
+):
+    """Train, prune, quantize, convert and verify a small network on handwritten digits."""
+    from keras_shrink.demo import run_demo
+
+    if not run_demo(output, seed=seed):
+        raise typer.Exit(1)
+
+
+@app.command()
+def convert(
+    model: ModelFile,
+    representative: Annotated[
+        str | None,
+        typer.Option(help="FILE.npy or FILE.npz[:ARRAY] with inputs; needed for a float model."),
+    ] = None,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="The .tflite to write.")] = None,
+    samples: Annotated[int, typer.Option(help="How many of the inputs to use.")] = 500,
+    c_array: Annotated[str | None, typer.Option(help="Also write NAME.h and NAME.c beside it.")] = None,
+):
+    """Convert a Keras model to an int8 .tflite."""
+    from keras_shrink.convert_command import convert_file
+
+    convert_file(model, representative, output or Path(model.name).with_suffix(".tflite"), samples, c_array)
+
+
+@app.command()
+def verify(
+    tflite: TFLiteFile,
+    samples: Annotated[
+        str | None, typer.Option(help="FILE.npy or FILE.npz[:ARRAY] with inputs; random ones if left out.")
+    ] = None,
+    model: Annotated[Path | None, typer.Option(help="The Keras model to compare with.")] = None,
+    tolerance: Annotated[
+        float, typer.Option(help="Largest mean difference from the Keras model, in steps of the output.")
+    ] = 2.0,
+    limit: Annotated[int, typer.Option(help="How many of the samples to use.")] = 200,
+):
+    """Run a .tflite on TensorFlow Lite Micro and say whether it computes what was promised."""
+    from keras_shrink.verify_command import verify_file
+
+    if not verify_file(tflite, samples, model, tolerance, limit):
+        raise typer.Exit(1)
+
+
+def main():
+    """Runs the command line; errors of the input become one message and exit status 2."""
+    from keras_shrink.quiet import silence_native_output
+
+    silence_native_output()
+    from tflite_export.errors import ConversionError
+
+    try:
+        app()
+    except (ValueError, OSError, ConversionError, RuntimeError, ImportError) as error:
+        if os.environ.get("KERAS_SHRINK_DEBUG"):
+            raise
+        sys.stderr.write(f"error: {error}\n")
+        sys.exit(2)
+    except KeyboardInterrupt:
+        sys.stderr.write("interrupted\n")
+        sys.exit(130)

@@ -1,0 +1,174 @@
+"""Proves that TensorFlow Lite Micro computes what was promised."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from tflite_export import interpreters, tflm
+from tflite_export import samples as sample_arrays
+from tflite_export.affine import dequantize_array, quantize_array
+from tflite_export.graph import Graph, Tensor
+from tflite_export.read import read
+
+DEFAULT_TOLERANCE_STEPS = 2.0
+
+
+@dataclass(frozen=True)
+class Difference:
+    """How one output differs between TFLM and another way to compute it.
+
+    Attributes:
+        output: Name of the output.
+        elements: Number of elements compared, over all samples.
+        differing: How many of them differ.
+        max_steps: Largest difference, in steps of the output's scale.
+        mean_steps: Mean absolute difference, in steps.
+        same_class: Share of samples with the same largest element; None where the output is not a
+            vector of at least two elements.
+    """
+
+    output: str
+    elements: int
+    differing: int
+    max_steps: float
+    mean_steps: float
+    same_class: float | None
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What `verify` found.
+
+    Attributes:
+        samples: Number of samples run.
+        interpreter: Where the LiteRT interpreter came from.
+        litert: TFLM against LiteRT, for each output. LiteRT's fast kernels round differently by
+            design, so a difference here is rounding and no failure.
+        keras: TFLM against the Keras model, for each output; None where no model was given.
+    """
+
+    samples: int
+    interpreter: str
+    litert: tuple[Difference, ...]
+    keras: tuple[Difference, ...] | None
+
+    def within(self, tolerance_steps: float = DEFAULT_TOLERANCE_STEPS) -> bool:
+        """Returns whether the mean difference from the Keras model is at most so many steps everywhere."""
+        return all(difference.mean_steps <= tolerance_steps for difference in self.keras or ())
+
+
+def verify(tflite, samples, model=None) -> Verification:
+    """Runs a model on TFLM and LiteRT (and in Keras) and says how far the outputs are apart.
+
+    Args:
+        tflite: Bytes, path, or what `convert` returned.
+        samples: Inputs with the batch first, float as the Keras model takes them or already integers;
+            a list of arrays for several inputs, in the order of the signature.
+        model: The Keras model that was converted. Its outputs are put on the integer grid of the
+            file's outputs and compared. Defaults to none.
+
+    Raises:
+        ModelError: If TFLM or LiteRT refuses the file.
+        ValueError: If the samples do not fit the inputs.
+
+    Example:
+    >>> import numpy as np
+    >>> result = verify("model.tflite", np.load("x.npy"), model)     # doctest: +SKIP
+    >>> result.keras[0].max_steps                                    # doctest: +SKIP
+    1.0
+    """
+    graph = read(tflite)
+    names_in, names_out = _names(graph)
+    specs = [
+        sample_arrays.InputSpec(name, (None, *tensor.shape[1:]), _accepts(tensor))
+        for name, tensor in names_in.items()
+    ]
+    given = _whole(specs, samples)
+    order = [list(names_in.values()).index(tensor) for tensor in graph.inputs]
+    integers = [_to_grid(given[i], tensor) for i, tensor in zip(order, graph.inputs, strict=True)]
+    on_tflm = [_flat(y, integers) for y in tflm.run(graph, [_batched(x) for x in integers])]
+    on_litert = [_flat(y, integers) for y in interpreters.run(graph, integers)]
+    outputs = list(zip(graph.outputs, on_tflm, strict=True))
+    name_of = {tensor.index: name for name, tensor in names_out.items()}
+    litert = tuple(
+        _difference(name_of[tensor.index], tensor, got, other)
+        for (tensor, got), other in zip(outputs, on_litert, strict=True)
+    )
+    keras = None
+    if model is not None:
+        results = {tensor.index: got for tensor, got in outputs}
+        promised = _run_keras(model, [dequantized(x, t) for x, t in zip(given, names_in.values(), strict=True)])
+        keras = tuple(
+            _difference(name, tensor, results[tensor.index], _to_grid(want.reshape(len(want), -1), tensor))
+            for (name, tensor), want in zip(names_out.items(), promised, strict=True)
+        )
+    return Verification(len(integers[0]), interpreters.find_interpreter().name, litert, keras)
+
+
+def dequantized(values, tensor: Tensor):
+    """Returns samples as the Keras model takes them: integers of a quantized input become floats."""
+    is_grid = tensor.quantization is not None and values.dtype.kind in "iu"
+    return dequantize_array(values, tensor) if is_grid else values
+
+
+def _names(graph: Graph) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    if not graph.signatures:
+        return {t.name: t for t in graph.inputs}, {t.name: t for t in graph.outputs}
+    signature = graph.signatures[0]
+    tensors = graph.subgraphs[signature.subgraph].tensors
+    return (
+        {name: tensors[index] for name, index in signature.inputs.items()},
+        {name: tensors[index] for name, index in signature.outputs.items()},
+    )
+
+
+def _accepts(tensor):
+    return "float32" if tensor.quantization is not None else tensor.dtype
+
+
+def _whole(specs, samples):
+    """Returns one checked array for each input; integers of the input's own type are kept."""
+    parts = list(samples) if isinstance(samples, list | tuple) and len(specs) > 1 else [samples]
+    integer = [np.asarray(part).dtype.kind in "iu" for part in parts]
+    chunks = list(sample_arrays.batches(specs, samples, 1 << 30, what="samples"))
+    whole = [np.concatenate([chunk[i] for chunk in chunks]) for i in range(len(specs))]
+    kept = integer if len(integer) == len(whole) else [False] * len(whole)
+    return [x.astype(np.int64) if is_integer else x for x, is_integer in zip(whole, kept, strict=True)]
+
+
+def _to_grid(values, tensor):
+    if tensor.quantization is None:
+        return values.astype(tensor.dtype)
+    if values.dtype.kind in "iu":
+        return values.astype(tensor.dtype)
+    return quantize_array(values, tensor)
+
+
+def _batched(values):
+    return values[:, None]
+
+
+def _flat(values, integers):
+    return values.reshape(len(integers[0]), -1)
+
+
+def _run_keras(model, parts):
+    import keras
+
+    outputs = model.predict(sample_arrays.packed(model, parts), verbose=0, batch_size=64)
+    return [np.asarray(y) for y in keras.tree.flatten(outputs)]
+
+
+def _difference(name, tensor, got, want):
+    got, want = got.astype(np.float64), want.astype(np.float64)
+    # A float output has no grid: 255 steps over the values seen stand in for one.
+    step = 1.0 if tensor.dtype.startswith(("int", "uint")) else max(float(np.ptp(got)), 1e-12) / 255
+    steps = np.abs(got - want) / step
+    same = None
+    if got.shape[1] > 1:
+        # Equal largest elements are one class together: an argmax would pick by position.
+        top = np.take_along_axis(got, want.argmax(axis=1)[:, None], axis=1)[:, 0]
+        same = float(np.mean(top == got.max(axis=1)))
+    return Difference(name, got.size, int(np.count_nonzero(steps)), float(steps.max()), float(steps.mean()), same)
