@@ -28,5 +28,7 @@ def load_array(source: str, *, limit=None) -> np.ndarray:
         usual = [known for known in ("x", "x_train", "x_test") if known in names]
         chosen = name or (names[0] if len(names) == 1 else usual[0] if usual else "")
         if chosen not in names:
-            raise ValueError(f"{path!r} holds the arrays {names}. Received: {name!r}. Say which: {path}:{names[0]}.")
+            raise ValueError(
+                f"{path!r} holds the arrays {names}. Received: {name!r}. Say which: {path}:{names[0]}."
+            )
         return stored[chosen][:limit]

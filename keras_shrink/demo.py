@@ -8,6 +8,7 @@ from pathlib import Path
 
 import keras
 import numpy as np
+import rich.box
 import tensorflow as tf
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -19,14 +20,15 @@ from keras_shrink.pruning.gradual import GradualPruning
 from keras_shrink.quantization.quantize import calibrate, quantize
 from keras_shrink.rebuild import rebuild
 from keras_shrink.verify_command import difference_table
-from tflite_export import affine, files, tflm
+from tflite_export import affine, tflm
+from tflite_export.folder import write_files
 from tflite_export.verify import verify
 
 BATCH = 32
 TRAIN_EPOCHS, PRUNE_EPOCHS, QUANTIZE_EPOCHS = 25, 20, 10
 SPARSITY = 0.75
 HELD_OUT = 360
-HEADINGS = ("model", "accuracy", "zeros", ".tflite", "gzip", "TFLM arena", "ratio")
+HEADINGS = ("model", "accuracy", "zeros", ".tflite", "gzip", "arena", "ratio", "gzip ratio")
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,7 @@ class Stage:
         return len(gzip.compress(self.tflite.bytes, 9, mtime=0))
 
     def row(self, reference: Stage) -> list[str]:
-        """The cells of its line in the table; the ratio is that of the files."""
+        """The cells of its line in the table; ratios are those of the files, plain and gzipped."""
         return [
             self.name,
             f"{self.accuracy:.2%}",
@@ -76,7 +78,8 @@ class Stage:
             f"{self.file_bytes:,}",
             f"{self.gzip_bytes:,}",
             f"{self.arena_bytes:,}",
-            f"{reference.file_bytes / self.file_bytes:.2f}x, gzip {reference.gzip_bytes / self.gzip_bytes:.2f}x",
+            f"{reference.file_bytes / self.file_bytes:.1f}x",
+            f"{reference.gzip_bytes / self.gzip_bytes:.1f}x",
         ]
 
 
@@ -124,7 +127,7 @@ def make_model():
 def run_demo(folder, *, seed=0) -> bool:
     """Runs everything, writes the files into `folder`, prints the table; returns whether TFLM agrees."""
     folder = Path(folder)
-    files.write_files(folder, {".writable": ""})[0].unlink()
+    write_files({".writable": ""}, folder)[0].unlink()
     keras.utils.set_random_seed(seed)
     tf.config.experimental.enable_op_determinism()
     digits = load_digits(seed)
@@ -147,8 +150,8 @@ def run_demo(folder, *, seed=0) -> bool:
         for name, stage_model, dtype in (
             ("float", model, "float32"),
             ("pruned", pruned, "float32"),
-            ("int8, calibrated only", calibrated, "int8"),
-            ("int8, trained", trained, "int8"),
+            ("int8 calibrated", calibrated, "int8"),
+            ("int8 trained", trained, "int8"),
         ):
             stages.append(_measure(name, te.convert(stage_model, dtype=dtype), digits))
             progress.advance(task)
@@ -158,7 +161,7 @@ def run_demo(folder, *, seed=0) -> bool:
     rows = [stage.row(stages[0]) for stage in stages]
     paths = [tflite.save(folder / "model.tflite"), *te.write_c_array(tflite, "model", folder)]
     report = _report(rows, tflite, verification, digits, seed)
-    paths += files.write_files(folder, {"report.html": report})
+    paths += write_files({"report.html": report}, folder)
     _print(console, rows, verification, paths)
     return verification.within(1.0)
 
@@ -185,7 +188,12 @@ def _fit(model, digits, epochs, learning_rate, progress, title, *callbacks):
     )
     model.compile(keras.optimizers.Adam(decay), "sparse_categorical_crossentropy")
     model.fit(
-        digits.x_train, digits.y_train, batch_size=BATCH, epochs=epochs, verbose=0, callbacks=[*callbacks, advance]
+        digits.x_train,
+        digits.y_train,
+        batch_size=BATCH,
+        epochs=epochs,
+        verbose=0,
+        callbacks=[*callbacks, advance],
     )
 
 
@@ -206,9 +214,10 @@ def _as_input(tflite, x):
 
 
 def _print(console, rows, verification, paths):
-    table = Table(title=f"{HELD_OUT} held-out digits; sizes in bytes", title_justify="left")
+    title = f"Accuracy on {HELD_OUT} held-out digits, computed by TFLM; sizes and TFLM's arena in bytes"
+    table = Table(title=title, title_justify="left", box=rich.box.SIMPLE_HEAD)
     for number, heading in enumerate(HEADINGS):
-        table.add_column(heading, justify="right" if number else "left")
+        table.add_column(heading, justify="right" if number else "left", no_wrap=True)
     for row in rows:
         table.add_row(*row)
     console.print(table)
@@ -226,7 +235,7 @@ def _print(console, rows, verification, paths):
 
 
 def _report(rows, tflite, verification, digits, seed) -> str:
-    zeros = {}
+    zeros: dict[str, float] = {}
     for op in tflite.graph.main.ops:
         for tensor in (tflite.graph.main.tensors[i] for i in op.inputs if i >= 0):
             if tensor.data is not None and tensor.data.ndim > 1:
@@ -234,9 +243,9 @@ def _report(rows, tflite, verification, digits, seed) -> str:
                 zeros[label] = float(np.mean(tensor.data == 0))
     (promise,) = verification.keras
     facts = {
-        "data": f"scikit-learn's digits, {len(digits.x_train):,} for training, {HELD_OUT} held out, seed {seed}",
-        "verified": f"TFLM and the trained model differ by at most {promise.max_steps:g} step(s) of the output "
-        f"and agree on {promise.same_class:.2%} of the digits",
+        "data": f"scikit-learn's digits, {len(digits.x_train):,} and {HELD_OUT} held out, seed {seed}",
+        "verified": f"TFLM and the trained model differ by at most {promise.max_steps:g} step(s) of the "
+        f"output and agree on {promise.same_class:.2%} of the digits",
         "input": page.tensor_text(tflite.inputs["pixels"]),
         "output": page.tensor_text(tflite.outputs["digit"]),
     }

@@ -1,6 +1,7 @@
 """`keras-shrink verify`: prints how far TFLM, LiteRT and the Keras model are apart."""
 
 import numpy as np
+import rich.box
 from rich.console import Console
 from rich.table import Table
 
@@ -29,7 +30,9 @@ def verify_file(tflite_path, samples, model_path, tolerance, limit) -> bool:
     kind = "random" if samples is None else "given"
     console.print(difference_table(result, title=f"{result.samples} {kind} samples"))
     if not result.within(tolerance):
-        console.print(f"[red]failed[/red]: TFLM differs from the Keras model by more than {tolerance} steps on average")
+        console.print(
+            f"[red]failed[/red]: TFLM differs from the Keras model by more than {tolerance} steps on average"
+        )
         return False
     console.print("[green]ok[/green]")
     return True
@@ -37,18 +40,26 @@ def verify_file(tflite_path, samples, model_path, tolerance, limit) -> bool:
 
 def difference_table(result, *, title):
     """Returns the `Verification` as a table to print."""
-    table = Table(title=title, title_justify="left")
+    table = Table(title=title, title_justify="left", box=rich.box.SIMPLE_HEAD)
     table.add_column("TFLM against")
     table.add_column("output")
     for heading in ("elements", "differing", "max steps", "mean steps", "same class"):
         table.add_column(heading, justify="right")
-    rows = [(f"{result.interpreter} (rounds differently by design)", d) for d in result.litert]
+    rows = [(f"{result.interpreter} *", d) for d in result.litert]
     rows += [("Keras model", d) for d in result.keras or ()]
     for against, d in rows:
         share = "" if d.same_class is None else f"{d.same_class:.2%}"
         table.add_row(
-            against, d.output, f"{d.elements:,}", f"{d.differing:,}", f"{d.max_steps:.6g}", f"{d.mean_steps:.3g}", share
+            against,
+            d.output,
+            f"{d.elements:,}",
+            f"{d.differing:,}",
+            f"{d.max_steps:.6g}",
+            f"{d.mean_steps:.3g}",
+            share,
         )
+    table.caption = f"* {result.interpreter}'s fast kernels round differently by design: no failure"
+    table.caption_justify = "left"
     return table
 
 

@@ -91,7 +91,8 @@ class Transformed(keras.layers.Wrapper):
         found = {relative_name(self.layer, variable): variable for variable in self.layer.weights}
         if name not in found:
             raise ValueError(
-                f"Layer {self.name!r} has no weight of that name; it has {sorted(found)}. Received: name={name!r}."
+                f"Layer {self.name!r} has no weight of that name; it has {sorted(found)}. "
+                f"Received: name={name!r}."
             )
         return found[name]
 

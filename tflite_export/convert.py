@@ -10,6 +10,7 @@ import warnings
 from tflite_export import samples
 from tflite_export.converter_worker import convert_in_subprocess
 from tflite_export.errors import ConversionError
+from tflite_export.fold import fold_constants
 from tflite_export.load import load_keras
 from tflite_export.model import TFLiteModel
 from tflite_export.read import read
@@ -58,7 +59,9 @@ def convert(model, representative_data=None, *, dtype="int8"):
     if dtype == "int8":
         _prepare_int8(converter, function, specs, representative_data)
     elif representative_data is not None:
-        raise ValueError("Only int8 needs representative_data. Received: representative_data with dtype='float32'.")
+        raise ValueError(
+            "Only int8 needs representative_data. Received: representative_data with dtype='float32'."
+        )
     content = _with_signature(_run(converter), model)
     if dtype == "int8":
         _refuse_float(content)
@@ -70,7 +73,8 @@ def _checked_model(model):
 
     if not isinstance(model, keras.Model):
         raise ValueError(
-            f"model must be a keras.Model or the path of a .keras or .h5 file. Received: {type(model).__name__}."
+            "model must be a keras.Model or the path of a .keras or .h5 file. "
+            f"Received: {type(model).__name__}."
         )
     if not getattr(model, "inputs", None):
         raise ValueError(
@@ -83,7 +87,7 @@ def _checked_model(model):
 def _converter(function):
     import tensorflow as tf
 
-    converter = tf.lite.TFLiteConverter.from_concrete_functions([function])
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([function], function)
     converter.exclude_conversion_metadata = True
     # Lowering through a SavedModel would cost seconds and lose the order of the inputs.
     converter.experimental_lower_to_saved_model = False
@@ -129,7 +133,8 @@ def _trace(model, specs):
     def serve(*inputs):
         return keras.tree.flatten(model(samples.packed(model, inputs), training=False))
 
-    return tf.function(serve, input_signature=signature, autograph=False).get_concrete_function()
+    traced = tf.function(serve, input_signature=signature, autograph=False).get_concrete_function()
+    return fold_constants(traced)
 
 
 def _all_operations(function):
@@ -220,5 +225,5 @@ def _refuse_float(content):
         raise ConversionError(
             f"{len(floats)} operator(s) would still compute in float:\n"
             + "\n".join(floats)
-            + "\nReplace these layers by ones that have an integer form, or leave them out of the exported model."
+            + "\nReplace these layers by ones that have an integer form, or leave them out of the model."
         )

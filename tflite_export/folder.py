@@ -19,6 +19,9 @@ def write_files(files: Mapping[str, str | bytes], folder) -> tuple[Path, ...]:
         files: Relative path -> content.
         folder: Created where it does not exist.
 
+    Raises:
+        OSError: If the folder cannot be made or written.
+
     Example:
     >>> import tempfile
     >>> from tflite_export.folder import write_files
@@ -26,8 +29,19 @@ def write_files(files: Mapping[str, str | bytes], folder) -> tuple[Path, ...]:
     ['a.txt', 'b.txt']
     """
     folder = Path(folder)
+    try:
+        return _write_all(files, folder)
+    except OSError as error:
+        reason = error.strerror or error
+        raise OSError(
+            f"Cannot write into the folder {str(folder)!r}: {reason}. Choose another one."
+        ) from error
+
+
+def _write_all(files, folder):
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as scratch:
+    beside = folder if folder.is_dir() else folder.parent
+    with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=beside) as scratch:
         fresh, old = Path(scratch, "new"), Path(scratch, "old")
         for name, content in files.items():
             path = fresh / name

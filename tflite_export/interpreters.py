@@ -44,7 +44,8 @@ def find_interpreter() -> Backend:
             found = getattr(found, part)
         return Backend(module_name.removesuffix(".interpreter"), found)
     raise RuntimeError(
-        "No TensorFlow Lite interpreter is installed. Install ai-edge-litert (or tflite-runtime, or tensorflow)."
+        "No TensorFlow Lite interpreter is installed. "
+        "Install ai-edge-litert (or tflite-runtime, or tensorflow)."
     )
 
 

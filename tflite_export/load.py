@@ -51,9 +51,10 @@ def _load_h5(path):
 def _drop_groups(node) -> bool:
     """Removes `groups` from every DepthwiseConv2D below `node`; returns whether there was one."""
     if isinstance(node, list):
-        return any([_drop_groups(item) for item in node])
+        return sum(_drop_groups(item) for item in node) > 0
     if not isinstance(node, dict):
         return False
-    config = node.get("config")
-    found = node.get("class_name") == "DepthwiseConv2D" and config.pop("groups", None) is not None
-    return any([_drop_groups(item) for item in node.values()]) or found
+    found = node.get("class_name") == "DepthwiseConv2D" and "groups" in node.get("config", {})
+    if found:
+        del node["config"]["groups"]
+    return sum(_drop_groups(item) for item in node.values()) > 0 or found

@@ -6,7 +6,7 @@ import functools
 from dataclasses import dataclass
 from pathlib import Path
 
-from tflite_export.files import write_files
+from tflite_export.folder import write_files
 from tflite_export.graph import Graph, Tensor
 from tflite_export.read import read
 
@@ -43,7 +43,7 @@ class TFLiteModel:
             OSError: If the folder cannot be written; nothing is left behind.
         """
         path = Path(path)
-        write_files(path.parent, {path.name: self.bytes})
+        write_files({path.name: self.bytes}, path.parent)
         return path
 
     def _named(self, side):
@@ -56,6 +56,7 @@ class TFLiteModel:
     def __repr__(self):
         """Size and interface, not the bytes."""
         ends = ", ".join(
-            f"{side}={ {n: (t.dtype, t.shape) for n, t in self._named(side).items()} }" for side in ("inputs", "outputs")
+            f"{side}={ {n: (t.dtype, t.shape) for n, t in self._named(side).items()} }"
+            for side in ("inputs", "outputs")
         )
         return f"TFLiteModel({len(self.bytes):,} bytes, {ends})"

@@ -98,7 +98,8 @@ def _checked(specs, parts, what):
         )
         if not fits:
             raise ValueError(
-                f"{what} must have shape {(None, *spec.shape[1:])} for input {spec.name!r}. Received: shape={part.shape}."
+                f"{what} must have shape {(None, *spec.shape[1:])} for input {spec.name!r}. "
+                f"Received: shape={part.shape}."
             )
         if part.dtype.kind not in "biuf":
             raise ValueError(f"{what} must be numeric for input {spec.name!r}. Received: dtype={part.dtype}.")

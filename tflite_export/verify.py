@@ -99,7 +99,9 @@ def verify(tflite, samples, model=None) -> Verification:
     keras = None
     if model is not None:
         results = {tensor.index: got for tensor, got in outputs}
-        promised = _run_keras(model, [dequantized(x, t) for x, t in zip(given, names_in.values(), strict=True)])
+        promised = _run_keras(
+            model, [dequantized(x, t) for x, t in zip(given, names_in.values(), strict=True)]
+        )
         keras = tuple(
             _difference(name, tensor, results[tensor.index], _to_grid(want.reshape(len(want), -1), tensor))
             for (name, tensor), want in zip(names_out.items(), promised, strict=True)
@@ -171,4 +173,6 @@ def _difference(name, tensor, got, want):
         # Equal largest elements are one class together: an argmax would pick by position.
         top = np.take_along_axis(got, want.argmax(axis=1)[:, None], axis=1)[:, 0]
         same = float(np.mean(top == got.max(axis=1)))
-    return Difference(name, got.size, int(np.count_nonzero(steps)), float(steps.max()), float(steps.mean()), same)
+    return Difference(
+        name, got.size, int(np.count_nonzero(steps)), float(steps.max()), float(steps.mean()), same
+    )

@@ -63,10 +63,14 @@ def _in_context(flow: Flow, call: Call, known: Role) -> Role:
             )
     if known.activation == "relu6" and known.is_activation:
         before = _maker(flow, call)
-        if before is None or not role(before.layer).takes_activation or _reader(flow, before.outputs[0]) is not call:
+        if (
+            before is None
+            or not role(before.layer).takes_activation
+            or _reader(flow, before.outputs[0]) is not call
+        ):
             return Role(
-                reason="this ReLU6 is an operator of its own, which TFLite Micro computes wrongly when scales "
-                "differ; put it directly behind a convolution, Dense, BatchNormalization or Add"
+                reason="this ReLU6 is an operator of its own, which TFLite Micro computes wrongly when "
+                "scales differ; put it directly behind a convolution, Dense, BatchNormalization or Add"
             )
     return known
 

@@ -53,7 +53,9 @@ def quantize(model, config=None, *, strict=False):
     config = _checked_config(config)
     check_rebuildable(model)
     if is_quantized(model):
-        raise ValueError(f"The model is quantized already. Received: model={model.name!r}. Quantize the float one.")
+        raise ValueError(
+            f"The model is quantized already. Received: model={model.name!r}. Quantize the float one."
+        )
     plan = make_plan(model)
     if plan.refused:
         _report(plan.refused, strict)
@@ -95,7 +97,9 @@ def calibrate(model, representative_data, config=None, *, batch_size=32, strict=
     >>> int8 = ks.calibrate(model, np.random.rand(100, 4))
     """
     quantized = rebuild(model) if is_quantized(model) else quantize(model, config, strict=strict)
-    step = tf.function(lambda *parts: quantized(samples.packed(quantized, parts), training=False), reduce_retracing=True)
+    step = tf.function(
+        lambda *parts: quantized(samples.packed(quantized, parts), training=False), reduce_retracing=True
+    )
     for layer in activation_quantizers(quantized).values():
         layer.batches_seen.assign(0.0)
         layer.low.assign(0.0)

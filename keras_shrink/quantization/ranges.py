@@ -92,7 +92,13 @@ class ActivationQuantizer(keras.layers.Layer):
         super().__init__(**kwargs)
         self.num_bits, self.momentum, self.never_negative = num_bits, momentum, never_negative
         self.supports_masking = True
-        state = {"shape": (), "dtype": "float32", "initializer": "zeros", "trainable": False, "autocast": False}
+        state = {
+            "shape": (),
+            "dtype": "float32",
+            "initializer": "zeros",
+            "trainable": False,
+            "autocast": False,
+        }
         self.low = self.add_weight(name="low", **state)
         self.high = self.add_weight(name="high", **state)
         self.batches_seen = self.add_weight(name="batches_seen", **state)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tflite_export.c.names import check_identifier
 from tflite_export.errors import ModelError
-from tflite_export.files import write_files
+from tflite_export.folder import write_files
 from tflite_export.graph import Tensor
 from tflite_export.read import read
 from tflite_export.templates import render
@@ -79,9 +79,8 @@ def write_c_array(tflite, name, folder, *, arena_bytes=None) -> list[Path]:
         "measured": measured,
         "lines": _lines(graph.content),
     }
-    return write_files(
-        folder, {f"{name}.h": render("array.h.j2", **facts), f"{name}.c": render("array.c.j2", **facts)}
-    )
+    files = {f"{name}.{kind}": render(f"array.{kind}.j2", **facts) for kind in ("h", "c")}
+    return list(write_files(files, folder))
 
 
 def _macros(tensors: tuple[Tensor, ...], prefix: str) -> list[TensorMacros]:
@@ -89,7 +88,9 @@ def _macros(tensors: tuple[Tensor, ...], prefix: str) -> list[TensorMacros]:
     for number, tensor in enumerate(tensors):
         params = tensor.quantization
         if params is not None and params.per_channel:
-            raise ModelError(f"{tensor.name!r} is an input or output with a scale per channel, which TFLM has not.")
+            raise ModelError(
+                f"{tensor.name!r} is an input or output with a scale per channel, which TFLM has not."
+            )
         result.append(
             TensorMacros(
                 prefix if len(tensors) == 1 else f"{prefix}{number}",
