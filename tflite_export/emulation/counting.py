@@ -8,7 +8,6 @@ from tflite_export.emulation.cores import Core
 from tflite_export.emulation.image import Image
 from tflite_export.emulation.toolchain import EmulationError
 
-_RETURN = 0xF000_0000  # an address outside flash and RAM: a call is over when execution gets here
 _PAINT = 0xA5
 AFTERWARDS = -1
 _STACK_BYTES = 64 << 10
@@ -37,10 +36,11 @@ class CountingCore:
         self._failure = unicorn.UcError
         self._uc = unicorn.Uc(unicorn.UC_ARCH_ARM, unicorn.UC_MODE_THUMB | unicorn.UC_MODE_MCLASS)
         self._uc.ctl_set_cpu_model(getattr(arm_const, core.unicorn_model))
-        for origin, size in (core.flash, core.ram, (0xE000_0000, 0x10_0000), (_RETURN, 0x1000)):
+        for origin, size in (core.flash, core.ram, (0xE000_0000, 0x10_0000)):
             self._uc.mem_map(origin, size)
         for address, content in image.segments:
             self._uc.mem_write(address, content)
+        self._return = sum(core.flash) - 16  # above the image: a call is over when execution gets here
         self._stack = core.ram[0] + core.ram[1]
         self._lengths: dict[tuple[int, int], tuple[int, ...]] = {}
         self._runs: Counter = Counter()
@@ -99,10 +99,10 @@ class CountingCore:
         self.write(self._stack - _STACK_BYTES, bytes([_PAINT]) * _STACK_BYTES)
         arm = self._arm
         self._uc.reg_write(arm.UC_ARM_REG_SP, self._stack)
-        self._uc.reg_write(arm.UC_ARM_REG_LR, _RETURN | 1)
+        self._uc.reg_write(arm.UC_ARM_REG_LR, self._return | 1)
         self._uc.reg_write(arm.UC_ARM_REG_R0, argument)
         try:
-            self._uc.emu_start(self._image.symbols[function] | 1, _RETURN)
+            self._uc.emu_start(self._image.symbols[function] | 1, self._return)
         except self._failure as error:
             at = self._uc.reg_read(arm.UC_ARM_REG_PC)
             raise EmulationError(

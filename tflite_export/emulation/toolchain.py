@@ -79,7 +79,8 @@ def link(core: Core, sources, elf, *, script, toolchain="zig", optimize="-O2", i
         "-g",
         "-std=c99",
         "-ffreestanding",
-        "-nostartfiles" if toolchain == "zig" else "-nostdlib",
+        "-fno-unwind-tables",
+        "-fno-asynchronous-unwind-tables",
         *_SECTIONS,
         *(f"-I{folder}" for folder in include),
         *flags,
@@ -90,7 +91,7 @@ def link(core: Core, sources, elf, *, script, toolchain="zig", optimize="-O2", i
         str(elf),
     ]
     if toolchain == "gcc":
-        command.append("-lgcc")
+        command += ["-nostdlib", "-lgcc"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode or not Path(elf).is_file():
         raise EmulationError(f"The C did not compile for {core.name}:\n{done.stderr.strip()}")
