@@ -142,7 +142,7 @@ class CountingCore:
     def _on_step(self, _uc, address, _size, _user):
         start, size = self._block
         rest = 0
-        if start <= address < start + size:  # what the block still has to execute belongs to the next operator
+        if start <= address < start + size:  # the rest of the block belongs to the next operator
             rest = sum(1 for offset in self._offsets(self._block) if start + offset >= address)
         self._close_step(self._image.steps[address], rest)
 

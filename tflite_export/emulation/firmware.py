@@ -12,7 +12,7 @@ from tflite_export.emulation.cores import Core
 from tflite_export.emulation.image import Image, read_image
 from tflite_export.emulation.toolchain import EmulationError, link
 
-FIRMWARE = Path(__file__).parent / "firmware"
+BOARD = Path(__file__).parent / "board"
 _PORT = re.compile(r"^ \* (input|output) (\d+): (\w+) \[([\d, ]*)\]", re.MULTILINE)
 _MARK = re.compile(r"TE_AFTER_OPERATOR\((\d+)\); /\* (\w+) \*/")
 
@@ -118,7 +118,7 @@ def build(model: ModelFolder, core: Core, work, *, samples=(), toolchain="zig", 
     elf = work / "firmware.elf"
     link(
         core,
-        [FIRMWARE / f"start_{core.family}.c", FIRMWARE / main, *model.sources],
+        [BOARD / f"start_{core.family}.c", BOARD / main, *model.sources],
         elf,
         script=script,
         toolchain=toolchain,
@@ -126,7 +126,7 @@ def build(model: ModelFolder, core: Core, work, *, samples=(), toolchain="zig", 
         include=(work, model.folder),
         flags=(
             "-include",
-            str(FIRMWARE / marks),
+            str(BOARD / marks),
             *(f"-Wl,-u,{model.name}_{function}" for function in ("input", "output", "invoke")),
         ),
     )
@@ -136,12 +136,14 @@ def build(model: ModelFolder, core: Core, work, *, samples=(), toolchain="zig", 
         ("RAM", image.ram_bytes, core.ram[1]),
     ):
         if needed > there:
-            raise EmulationError(f"The image needs {needed} bytes of {what}, {core.name} is emulated with {there}.")
+            raise EmulationError(
+                f"The image needs {needed} bytes of {what}, {core.name} is emulated with {there}."
+            )
     return image
 
 
 def _script(core):
-    text = (FIRMWARE / "memory.ld").read_text(encoding="utf-8")
+    text = (BOARD / "memory.ld").read_text(encoding="utf-8")
     for place, (origin, size) in (("FLASH", core.flash), ("RAM", core.ram)):
         text = text.replace(f"{place}_ORIGIN", hex(origin)).replace(f"{place}_BYTES", hex(size))
     return text

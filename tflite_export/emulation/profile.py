@@ -5,12 +5,12 @@ from __future__ import annotations
 import importlib.util
 import os
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from tflite_export.emulation.cores import Core, find_core
+from tflite_export.emulation.cores import find_core
 from tflite_export.emulation.counting import AFTERWARDS, CountingCore
 from tflite_export.emulation.firmware import ModelFolder, build, read_folder
 from tflite_export.emulation.qemu import find_qemu, run_qemu
@@ -118,10 +118,12 @@ def emulate(model, cpu="cortex-m4", *, samples=None, toolchain="zig", optimize="
         per_sample = list(zip(*arrays, strict=True))
         linked = per_sample if core.qemu_command else ()
         image = build(folder, core, work, samples=linked, toolchain=toolchain, optimize=optimize)
-        measured = _on_qemu(folder, core, work) if core.qemu_command else _on_unicorn(folder, core, image, per_sample)
-    if core.qemu_command:
-        overhead = sum(len(np.ascontiguousarray(a).tobytes()) for a in arrays)
-        image = _without_samples(image, overhead)
+        if core.qemu_command:
+            measured = _on_qemu(folder, core, work)
+            samples_bytes = sum(a.nbytes for a in arrays)
+            image = replace(image, constant_bytes=image.constant_bytes - samples_bytes)
+        else:
+            measured = _on_unicorn(folder, core, image, per_sample)
     instructions, by_step, functions, stack, outputs = measured
     matches = None
     if check and graph is not None and importlib.util.find_spec("tflite_micro") is not None:
@@ -165,7 +167,8 @@ def _samples(folder: ModelFolder, samples):
     arrays = [samples] if isinstance(samples, np.ndarray) else list(samples)
     if len(arrays) != len(folder.inputs):
         raise ValueError(
-            f"samples must hold one array for each of the {len(folder.inputs)} inputs. Received: {len(arrays)} arrays."
+            f"samples must hold one array for each of the {len(folder.inputs)} inputs. "
+            f"Received: {len(arrays)} arrays."
         )
     result = []
     for position, (array, port) in enumerate(zip(arrays, folder.inputs, strict=True)):
@@ -214,12 +217,6 @@ def _on_qemu(folder, core, work):
         for i, port in enumerate(folder.outputs)
     )
     return runs[0].instructions, runs[0].by_step, {}, runs[0].stack_bytes, outputs
-
-
-def _without_samples(image, sample_bytes):
-    from dataclasses import replace
-
-    return replace(image, constant_bytes=image.constant_bytes - sample_bytes)
 
 
 def _bits(array):

@@ -80,7 +80,9 @@ def run_qemu(elf, core: Core, *, timeout=300):
     except subprocess.TimeoutExpired as error:
         raise EmulationError(f"{core.name} was still running after {timeout} seconds.") from error
     if done.returncode:
-        raise EmulationError(f"QEMU ended with status {done.returncode}:\n{done.stdout[-500:]}{done.stderr[-500:]}")
+        raise EmulationError(
+            f"QEMU ended with status {done.returncode}:\n{done.stdout[-500:]}{done.stderr[-500:]}"
+        )
     return _parse(done.stdout)
 
 

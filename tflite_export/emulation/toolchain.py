@@ -38,7 +38,9 @@ def find_compiler(core: Core, toolchain="zig"):
     ['-m', 'ziglang', 'cc']
     """
     if toolchain not in TOOLCHAINS:
-        raise ValueError(f"toolchain must be one of {', '.join(TOOLCHAINS)}. Received: toolchain={toolchain!r}.")
+        raise ValueError(
+            f"toolchain must be one of {', '.join(TOOLCHAINS)}. Received: toolchain={toolchain!r}."
+        )
     if toolchain == "zig":
         if importlib.util.find_spec("ziglang") is None:
             raise EmulationError(
@@ -72,7 +74,9 @@ def link(core: Core, sources, elf, *, script, toolchain="zig", optimize="-O2", i
         EmulationError: If the compiler is missing, or refuses the code: the message holds its words.
     """
     if optimize not in OPTIMIZATIONS:
-        raise ValueError(f"optimize must be one of {', '.join(OPTIMIZATIONS)}. Received: optimize={optimize!r}.")
+        raise ValueError(
+            f"optimize must be one of {', '.join(OPTIMIZATIONS)}. Received: optimize={optimize!r}."
+        )
     command = [
         *find_compiler(core, toolchain),
         optimize,

@@ -57,7 +57,9 @@ def test_outputs_equal_tflm_on_every_core_of_unicorn(cpu):
     assert sum(profile.functions.values()) == profile.instructions
 
 
-@pytest.mark.parametrize(("cpu", "program"), [("cortex-m55", "qemu-system-arm"), ("rv32imc", "qemu-system-riscv32")])
+@pytest.mark.parametrize(
+    ("cpu", "program"), [("cortex-m55", "qemu-system-arm"), ("rv32imc", "qemu-system-riscv32")]
+)
 def test_outputs_equal_tflm_on_cores_of_qemu(cpu, program):
     if shutil.which(program) is None:
         pytest.skip(f"{program} is not installed, and no Python package holds it")
@@ -69,7 +71,10 @@ def test_outputs_equal_tflm_on_cores_of_qemu(cpu, program):
 
 def test_every_instruction_is_counted_once_for_its_operator(tmp_path):
     profile = emulate(toy(tmp_path, "nop\\n nop.w\\n nop", "mov r0, #9\\n1: subs r0, #1\\n bne 1b"))
-    assert [(op.index, op.code, op.instructions) for op in profile.operators] == [(0, "FIRST", 3), (7, "SECOND", 19)]
+    assert [(op.index, op.code, op.instructions) for op in profile.operators] == [
+        (0, "FIRST", 3),
+        (7, "SECOND", 19),
+    ]
     assert profile.instructions == 3 + 19 + 1
 
 
@@ -123,7 +128,7 @@ def test_c_that_does_not_compile_is_quoted(tmp_path):
     toy(tmp_path)
     with (tmp_path / "toy.c").open("a") as file:
         file.write("int broken(void) { return missing; }\n")
-    with pytest.raises(EmulationError, match="did not compile for cortex-m4:[\\s\\S]*missing"):
+    with pytest.raises(EmulationError, match=r"did not compile for cortex-m4:[\s\S]*missing"):
         emulate(tmp_path)
 
 
@@ -157,5 +162,5 @@ def test_a_missing_tool_is_named(monkeypatch, arguments, message):
 
 
 def test_an_empty_folder_is_refused(tmp_path):
-    with pytest.raises(ValueError, match="folder must hold one model written by write_c. .* with 0 models"):
+    with pytest.raises(ValueError, match=r"folder must hold one model written by write_c. .* with 0 models"):
         emulate(tmp_path)
