@@ -41,13 +41,15 @@ class Vector:
     """Numbers, read as an array that shares the file's memory (an empty one where absent)."""
 
     format: str
+    alignment: int = 4
 
 
 @dataclass(frozen=True)
 class Items:
-    """A few numbers, read as a tuple."""
+    """A few numbers, read as a tuple; `required` ones are written even where there are none."""
 
     format: str
+    required: bool = False
 
 
 @dataclass(frozen=True)
@@ -66,9 +68,10 @@ class Child:
 
 @dataclass(frozen=True)
 class Children:
-    """A vector of tables, read as a tuple."""
+    """A vector of tables, read as a tuple; `required` ones are written even where there are none."""
 
     table: type
+    required: bool = False
 
 
 @dataclass(frozen=True)
@@ -103,8 +106,10 @@ Bool = Annotated[bool, Scalar("?")]
 Str = Annotated[str, Text()]
 Raw = Annotated[bytes, Text(raw=True)]
 Int32s = Annotated[tuple[int, ...], Items("i")]
+RequiredInt32s = Annotated[tuple[int, ...], Items("i", required=True)]
 Float32s = Annotated[tuple[float, ...], Items("f")]
 Bytes = Annotated[np.ndarray | None, Vector("B")]
+Data = Annotated[np.ndarray | None, Vector("B", alignment=16)]
 Uint16Array = Annotated[np.ndarray | None, Vector("H")]
 Int32Array = Annotated[np.ndarray | None, Vector("i")]
 Int64Array = Annotated[np.ndarray | None, Vector("q")]

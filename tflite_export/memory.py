@@ -141,7 +141,7 @@ def in_place_gaps(subgraph: Subgraph, buffers: Mapping[int, Buffer]) -> dict[tup
     """
     position = {tensor: i for i, tensor in enumerate(buffers)}
     elementwise = set(_ELEMENTWISE.split())
-    gaps = {}
+    gaps: dict[tuple[int, int], int] = {}
     for op in subgraph.ops:
         if op.code not in elementwise or op.outputs[0] not in position:
             continue
@@ -150,7 +150,9 @@ def in_place_gaps(subgraph: Subgraph, buffers: Mapping[int, Buffer]) -> dict[tup
             if index not in position or buffers[index].last != op.index:
                 continue
             source = subgraph.tensors[index]
-            if source.size == output.size and bits_of(output.dtype) <= bits_of(source.dtype):
+            if source.size == output.size and 0 < (bits_of(output.dtype) or 0) <= (
+                bits_of(source.dtype) or 0
+            ):
                 gaps[position[output.index], position[index]] = 0
     return gaps
 
@@ -187,7 +189,7 @@ class _Search:
         self.sizes = [_aligned(b.size_bytes, alignment) for b in buffers]
         self.neighbours = self._conflicts(gaps)
         self.bound = self._lower_bound(gaps)
-        self.size = None
+        self.size = sum(self.sizes) + 1  # no plan yet
         self.offsets = ()
 
     def best(self, tries):
@@ -210,7 +212,7 @@ class _Search:
             if self.size <= self.bound:
                 break
         self._improve(best_order, tries - len(orders))
-        return Plan(tuple(self.offsets), self.size or 0, self.bound)
+        return Plan(tuple(self.offsets), self.size, self.bound)
 
     def _improve(self, order, tries):
         """Moves buffers that stick out forward in the order, and now and then two at random."""
@@ -241,7 +243,7 @@ class _Search:
     def _try(self, order):
         """Places in an order; keeps the result and returns True where it is the best so far."""
         offsets, size = self._place(order)
-        if self.size is not None and size >= self.size:
+        if size >= self.size:
             return False
         self.offsets, self.size = offsets, size
         return True

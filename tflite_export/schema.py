@@ -12,6 +12,7 @@ from tflite_export.flatbuffer import (
     Children,
     Choice,
     Chosen,
+    Data,
     Float32Array,
     Int8,
     Int32,
@@ -20,6 +21,7 @@ from tflite_export.flatbuffer import (
     Int64Array,
     Name,
     Raw,
+    RequiredInt32s,
     Uint8,
     Uint16Array,
     Uint32,
@@ -75,7 +77,7 @@ DimensionFormat = Annotated[str, Name("dimension format", ("DENSE", "SPARSE_CSR"
 class BufferTable:
     """Constant data, in the file's tables or, beyond 2 GB, at `offset` of the file."""
 
-    data: Bytes = None
+    data: Data = None
     offset: Uint64 = 0
     size: Uint64 = 0
 
@@ -173,7 +175,7 @@ class VariantTable:
 class TensorTable:
     """One tensor."""
 
-    shape: Int32s = ()
+    shape: RequiredInt32s = ()
     type: DataType = "float32"
     buffer: Uint32 = 0
     name: Raw = b""
@@ -201,8 +203,8 @@ class OperatorTable:
     """One operator of a subgraph."""
 
     opcode_index: Uint32 = 0
-    inputs: Int32s = ()
-    outputs: Int32s = ()
+    inputs: RequiredInt32s = ()
+    outputs: RequiredInt32s = ()
     builtin_options: Annotated[Chosen, Choice("operator options", OPTIONS_BY_NUMBER)] = Chosen(0, None)  # noqa: RUF009
     custom_options: Bytes = None
     custom_options_format: Int8 = 0
@@ -218,10 +220,10 @@ class OperatorTable:
 class SubGraphTable:
     """Tensors and operators."""
 
-    tensors: Annotated[tuple[TensorTable, ...], Children(TensorTable)] = ()
-    inputs: Int32s = ()
-    outputs: Int32s = ()
-    operators: Annotated[tuple[OperatorTable, ...], Children(OperatorTable)] = ()
+    tensors: Annotated[tuple[TensorTable, ...], Children(TensorTable, required=True)] = ()
+    inputs: RequiredInt32s = ()
+    outputs: RequiredInt32s = ()
+    operators: Annotated[tuple[OperatorTable, ...], Children(OperatorTable, required=True)] = ()
     name: Raw = b""
     debug_metadata_index: Int32 = -1
 
@@ -246,8 +248,8 @@ class TensorMapTable:
 class SignatureTable:
     """Names for a subgraph's inputs and outputs; the fourth slot is no longer used."""
 
-    inputs: Annotated[tuple[TensorMapTable, ...], Children(TensorMapTable)] = ()
-    outputs: Annotated[tuple[TensorMapTable, ...], Children(TensorMapTable)] = ()
+    inputs: Annotated[tuple[TensorMapTable, ...], Children(TensorMapTable, required=True)] = ()
+    outputs: Annotated[tuple[TensorMapTable, ...], Children(TensorMapTable, required=True)] = ()
     signature_key: Raw = b""
     retired: Uint8 = 0
     subgraph_index: Uint32 = 0
@@ -258,10 +260,10 @@ class ModelTable:
     """The root of the file."""
 
     version: Uint32 = 0
-    operator_codes: Annotated[tuple[OperatorCodeTable, ...], Children(OperatorCodeTable)] = ()
-    subgraphs: Annotated[tuple[SubGraphTable, ...], Children(SubGraphTable)] = ()
+    operator_codes: Annotated[tuple[OperatorCodeTable, ...], Children(OperatorCodeTable, required=True)] = ()
+    subgraphs: Annotated[tuple[SubGraphTable, ...], Children(SubGraphTable, required=True)] = ()
     description: Raw = b""
-    buffers: Annotated[tuple[BufferTable, ...], Children(BufferTable)] = ()
+    buffers: Annotated[tuple[BufferTable, ...], Children(BufferTable, required=True)] = ()
     metadata_buffer: Int32s = ()
     metadata: Annotated[tuple[MetadataTable, ...], Children(MetadataTable)] = ()
     signature_defs: Annotated[tuple[SignatureTable, ...], Children(SignatureTable)] = ()

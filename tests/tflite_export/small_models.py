@@ -45,3 +45,77 @@ def pack(model):
     builder = flatbuffers.Builder(256)
     builder.Finish(model.Pack(builder), b"TFL3")
     return bytes(builder.Output())
+
+
+def operator(model, name, inputs, outputs, options=None):
+    """Appends an operator to the first subgraph."""
+    code = oracle.OperatorCodeT()
+    code.builtinCode = getattr(oracle.BuiltinOperator, name)
+    code.deprecatedBuiltinCode = min(code.builtinCode, 127)
+    op = oracle.OperatorT()
+    op.opcodeIndex, op.inputs, op.outputs = len(model.operatorCodes), inputs, outputs
+    if options is not None:
+        op.builtinOptions = options
+        op.builtinOptionsType = getattr(oracle.BuiltinOptions, type(options).__name__[:-1])
+    model.operatorCodes.append(code)
+    model.subgraphs[0].operators.append(op)
+
+
+def empty_model():
+    """A model without tensors or operators, to fill."""
+    model, graph = oracle.ModelT(), oracle.SubGraphT()
+    graph.tensors, graph.operators, graph.inputs, graph.outputs = [], [], [], []
+    model.version, model.operatorCodes, model.subgraphs, model.buffers = 3, [], [graph], [oracle.BufferT()]
+    return model
+
+
+def constant(model, name, values, dtype, quantization=None):
+    """Appends a constant; returns its tensor index."""
+    buffer = oracle.BufferT()
+    buffer.data = np.ascontiguousarray(values).view(np.uint8).reshape(-1)
+    model.buffers.append(buffer)
+    tensors = model.subgraphs[0].tensors
+    tensors.append(tensor(name, list(np.shape(values)), dtype, len(model.buffers) - 1, quantization))
+    return len(tensors) - 1
+
+
+def activation(model, name, shape, scale=0.05, zero_point=0):
+    """Appends an int8 activation; returns its tensor index."""
+    tensors = model.subgraphs[0].tensors
+    tensors.append(tensor(name, shape, oracle.TensorType.INT8, 0, quantized([scale], [zero_point])))
+    return len(tensors) - 1
+
+
+def convolution(model, rng, source, kernel, channels, stride=1):
+    """Appends a per-channel CONV_2D with "same" padding and ReLU; returns its output."""
+    height, width, depth = model.subgraphs[0].tensors[source].shape[1:]
+    scales = rng.uniform(0.005, 0.02, channels)
+    weight = constant(
+        model, "weight", rng.integers(-127, 128, (channels, kernel, kernel, depth), np.int8), oracle.TensorType.INT8,
+        quantized(list(scales), [0] * channels),
+    )  # fmt: skip
+    model.subgraphs[0].tensors[weight].quantization.min = [-1.0] * channels
+    bias = constant(
+        model, "bias", rng.integers(-500, 500, channels).astype(np.int32), oracle.TensorType.INT32,
+        quantized(list(scales * 0.05), [0] * channels),
+    )  # fmt: skip
+    output = activation(model, "conv", [1, -(-height // stride), -(-width // stride), channels], 0.1, -128)
+    options = oracle.Conv2DOptionsT()
+    options.strideW = options.strideH = stride
+    options.fusedActivationFunction = oracle.ActivationFunctionType.RELU
+    operator(model, "CONV_2D", [source, weight, bias], [output], options)
+    return output
+
+
+def conv_model(widths=(4, 16, 4, 12), size=12):
+    """A chain of convolutions, 1x1 and 3x3 in turn, on a square picture of three channels."""
+    rng = np.random.default_rng(0)
+    model = empty_model()
+    model.description = "made for tests"
+    last = activation(model, "picture", [1, size, size, 3])
+    model.subgraphs[0].inputs = [last]
+    for i, width in enumerate(widths):
+        last = convolution(model, rng, last, 1 + 2 * (i % 2), width, stride=1 + (i == 1))
+    model.subgraphs[0].outputs = [last]
+    model.subgraphs[0].tensors[last].name = "result"
+    return model
