@@ -20,14 +20,15 @@ _CONVERTER_NOTES = (b"min_runtime_version", b"CONVERSION_METADATA")
 def slim(tflite: Any, *, keep_names: bool = False, keep_bias_scales: bool = False) -> bytes:
     """Returns the same model in fewer bytes and with the same outputs.
 
-    Left out are the names of inner tensors (inputs, outputs and signatures keep theirs), the recorded minimum
-    and maximum of tensors whose scale says the same, the scales of per-channel biases (they are the product of
-    the input's and the weights'), the converter's notes and the description. Equal constants, vectors, names
-    and tables are stored once. Constants stay aligned to 16 bytes, so that TFLM reads them in place.
+    Left out are the names of inner tensors (inputs, outputs and signatures keep theirs), the recorded
+    minimum and maximum of tensors whose scale says the same, the scales of per-channel biases (they are the
+    product of the input's and the weights'), the converter's notes and the description. Equal constants,
+    vectors, names and tables are stored once. Constants stay aligned to 16 bytes, so that TFLM reads them
+    in place.
 
-    TFLM and LiteRT's own kernels compute the same bits. LiteRT's delegate for PCs and phones (XNNPACK) takes an
-    operator only if its bias has scales: without them LiteRT falls back to its own kernels, which are slower
-    and round differently. Keep them for a phone.
+    TFLM and LiteRT's own kernels compute the same bits. LiteRT's delegate for PCs and phones (XNNPACK)
+    takes an operator only if its bias has scales: without them LiteRT falls back to its own kernels, which
+    are slower and round differently. Keep them for a phone.
 
     A file with parts that this version does not know is returned as it is rather than without them.
 
@@ -47,16 +48,16 @@ def slim(tflite: Any, *, keep_names: bool = False, keep_bias_scales: bool = Fals
     >>> len(slim("mlperf_kws_int8.tflite"))                     # doctest: +SKIP
     30336
     """
-    graph = read(tflite)
-    reader = Reader(graph.content)
+    content = read(tflite).content
+    reader = Reader(content)
     model = reader.root(schema.ModelTable)
     if not _is_understood(reader, model):
-        return graph.content
+        return content
     buffers = _Buffers(model.buffers)
     result = dataclasses.replace(
         model,
         subgraphs=tuple(
-            _slim_subgraph(s, model, buffers, keep_names, keep_bias_scales) for s in model.subgraphs
+            _slim_subgraph(graph, model, buffers, keep_names, keep_bias_scales) for graph in model.subgraphs
         ),
         description=b"",
         metadata_buffer=(),
@@ -68,7 +69,7 @@ def slim(tflite: Any, *, keep_names: bool = False, keep_bias_scales: bool = Fals
     )
     result = dataclasses.replace(result, buffers=tuple(buffers.kept))
     smaller = write(result, schema.IDENTIFIER)
-    return smaller if len(smaller) < len(graph.content) else graph.content
+    return smaller if len(smaller) < len(content) else content
 
 
 def change_metadata(tflite: Any, entries: dict[str, bytes | None]) -> bytes:
@@ -86,8 +87,8 @@ def change_metadata(tflite: Any, entries: dict[str, bytes | None]) -> bytes:
     model = reader.root(schema.ModelTable)
     if not _is_understood(reader, model):
         raise ModelError(
-            "the file holds parts that this version does not know, so it cannot be written again without loss. "
-            "Convert the model again with an older converter."
+            "the file holds parts that this version does not know, so it cannot be written again without "
+            "loss. Convert the model again with an older converter."
         )
     buffers = list(model.buffers)
     rows = [row for row in model.metadata if row.name.decode("utf-8", "replace") not in entries]
@@ -113,7 +114,7 @@ def _is_understood(reader, model):
 
 
 class _Buffers:
-    """The constants that are still referred to, equal ones once; the first stays empty, as the format asks."""
+    """The constants that are still referred to, equal ones once; the first stays empty."""
 
     def __init__(self, buffers):
         self.old = buffers
