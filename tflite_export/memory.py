@@ -150,9 +150,8 @@ def in_place_gaps(subgraph: Subgraph, buffers: Mapping[int, Buffer]) -> dict[tup
             if index not in position or buffers[index].last != op.index:
                 continue
             source = subgraph.tensors[index]
-            if source.size == output.size and 0 < (bits_of(output.dtype) or 0) <= (
-                bits_of(source.dtype) or 0
-            ):
+            written, read = bits_of(output.dtype) or 0, bits_of(source.dtype) or 0
+            if source.size == output.size and 0 < written <= read:
                 gaps[position[output.index], position[index]] = 0
     return gaps
 
