@@ -90,15 +90,13 @@ def convolution(model, rng, source, kernel, channels, stride=1):
     """Appends a per-channel CONV_2D with "same" padding and ReLU; returns its output."""
     height, width, depth = model.subgraphs[0].tensors[source].shape[1:]
     scales = rng.uniform(0.005, 0.02, channels)
-    weight = constant(
-        model, "weight", rng.integers(-127, 128, (channels, kernel, kernel, depth), np.int8), oracle.TensorType.INT8,
-        quantized(list(scales), [0] * channels),
-    )  # fmt: skip
+    values = rng.integers(-127, 128, (channels, kernel, kernel, depth), np.int8)
+    per_channel = quantized(list(scales), [0] * channels)
+    weight = constant(model, "weight", values, oracle.TensorType.INT8, per_channel)
     model.subgraphs[0].tensors[weight].quantization.min = [-1.0] * channels
-    bias = constant(
-        model, "bias", rng.integers(-500, 500, channels).astype(np.int32), oracle.TensorType.INT32,
-        quantized(list(scales * 0.05), [0] * channels),
-    )  # fmt: skip
+    values = rng.integers(-500, 500, channels).astype(np.int32)
+    per_channel = quantized(list(scales * 0.05), [0] * channels)
+    bias = constant(model, "bias", values, oracle.TensorType.INT32, per_channel)
     output = activation(model, "conv", [1, -(-height // stride), -(-width // stride), channels], 0.1, -128)
     options = oracle.Conv2DOptionsT()
     options.strideW = options.strideH = stride
