@@ -1,0 +1,153 @@
+"""LeNet-300-100 and LeNet-5 (Caffe's) on MNIST: the classic compression table, and how far surgery goes.
+
+    KERAS_SHRINK_DATA=... python benchmarks/prune_lenet.py --network 300-100 --seeds 0 1 2
+
+Each seed trains a float network and prunes a copy of it once per compression. Compression is the number of
+all parameters over the number that is left (weights that are not zero, and every bias); the cost of saying
+which are left is given beside it, as the bytes of float32 values plus one bit per weight for a bitmap.
+"""
+
+import argparse
+import json
+import os
+import time
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import keras
+import numpy as np
+import real_data
+
+import keras_shrink as ks
+from keras import layers
+
+
+def lenet_300_100(drop):
+    return keras.Sequential(
+        [
+            keras.Input((28, 28, 1)),
+            layers.Flatten(),
+            layers.Dense(300, activation="relu", name="ip1"),
+            layers.Dropout(drop),
+            layers.Dense(100, activation="relu", name="ip2"),
+            layers.Dropout(drop / 2),
+            layers.Dense(10, name="ip3"),
+        ]
+    )
+
+
+def lenet_5(drop):
+    return keras.Sequential(
+        [
+            keras.Input((28, 28, 1)),
+            layers.Conv2D(20, 5, name="conv1"),
+            layers.MaxPooling2D(),
+            layers.Conv2D(50, 5, name="conv2"),
+            layers.MaxPooling2D(),
+            layers.Flatten(),
+            layers.Dropout(drop),
+            layers.Dense(500, activation="relu", name="ip1"),
+            layers.Dropout(drop),
+            layers.Dense(10, name="ip2"),
+        ]
+    )
+
+
+NETWORKS = {"300-100": lenet_300_100, "5": lenet_5}
+
+
+def compiled(model, steps, learning_rate):
+    model.compile(
+        keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(learning_rate, steps)),
+        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        metrics=["accuracy"],
+    )
+    return model
+
+
+def error_of(model, data):
+    return 100.0 * (1.0 - model.evaluate(*data[1], batch_size=1000, verbose=0)[1])
+
+
+def left_over(model):
+    """Returns the parameters that are not zero (all biases count), and the bytes of values and bitmap."""
+    kernels = [kernel.variable.numpy() for kernel in ks.select.find_kernels(model)]
+    weights = sum(w.size for w in kernels)
+    nonzero = sum(int(np.count_nonzero(w)) for w in kernels)
+    biases = model.count_params() - weights
+    return nonzero + biases, 4 * (nonzero + biases) + weights // 8
+
+
+def prune(dense, make, data, compression, options, surgery):
+    """Returns a pruned copy of a trained network."""
+    model = make(options.drop_pruned)
+    model.set_weights(dense.get_weights())
+    steps = options.prune_epochs * len(data[0][1]) // options.batch_size
+    compiled(model, steps, options.learning_rate)
+    total = model.count_params()
+    weights = sum(kernel.variable.shape.num_elements() if hasattr(kernel.variable.shape, "num_elements")
+                  else int(np.prod(kernel.variable.shape)) for kernel in ks.select.find_kernels(model))
+    kept = total / compression - (total - weights)
+    end = int(options.ramp * steps)
+    callback = ks.GradualPruning(
+        ks.schedules.polynomial(options.initial, 1.0 - kept / weights, end_step=end),
+        scope=ks.pruning.Global(min_kept=options.min_kept) if options.scope == "global" else "layer",
+        frequency=options.frequency,
+        regrow_until=int(options.regrow * steps) if surgery else None,
+    )
+    model.fit(
+        *data[0], batch_size=options.batch_size, epochs=options.prune_epochs, verbose=0, callbacks=[callback]
+    )
+    return model, callback
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--network", choices=list(NETWORKS), default="300-100")
+    parser.add_argument("--seeds", nargs="*", type=int, default=[0, 1, 2])
+    parser.add_argument("--gradual", nargs="*", type=float, default=[12.1])
+    parser.add_argument("--surgery", nargs="*", type=float, default=[40, 56])
+    parser.add_argument("--epochs", type=int, default=15)
+    parser.add_argument("--prune-epochs", type=int, default=30)
+    parser.add_argument("--batch-size", type=int, default=100)
+    parser.add_argument("--learning-rate", type=float, default=1e-3)
+    parser.add_argument("--drop", type=float, default=0.3)
+    parser.add_argument("--drop-pruned", type=float, default=0.1)
+    parser.add_argument("--initial", type=float, default=0.5)
+    parser.add_argument("--ramp", type=float, default=0.5)
+    parser.add_argument("--regrow", type=float, default=0.6)
+    parser.add_argument("--frequency", type=int, default=100)
+    parser.add_argument("--min-kept", type=float, default=0.01)
+    parser.add_argument("--scope", default="global")
+    options = parser.parse_args()
+    (x, y), (x_test, y_test) = real_data.load("mnist")
+    data = ((x[..., None] / 255.0).astype("float32"), y), ((x_test[..., None] / 255.0).astype("float32"), y_test)
+    for seed in options.seeds:
+        keras.utils.set_random_seed(seed)
+        make = NETWORKS[options.network]
+        began = time.time()
+        dense = compiled(make(options.drop), options.epochs * 60000 // options.batch_size, options.learning_rate)
+        dense.fit(*data[0], batch_size=options.batch_size, epochs=options.epochs, verbose=0)
+        row = {"network": options.network, "seed": seed, "method": "float", "parameters": dense.count_params()}
+        print(json.dumps(row | {"error": round(error_of(dense, data), 2), "seconds": round(time.time() - began)}), flush=True)
+        for surgery, compressions in ((False, options.gradual), (True, options.surgery)):
+            for compression in compressions:
+                began = time.time()
+                model, callback = prune(dense, make, data, compression, options, surgery)
+                left, size = left_over(model)
+                row = {
+                    "network": options.network,
+                    "seed": seed,
+                    "method": "surgery" if surgery else "gradual",
+                    "parameters": left,
+                    "compression": round(dense.count_params() / left, 1),
+                    "bytes ratio": round(4 * dense.count_params() / size, 1),
+                    "error": round(error_of(model, data), 2),
+                    "seconds": round(time.time() - began),
+                    "kept": {k: round(1 - v, 4) for k, v in callback.pruner.layer_sparsity.items()},
+                }
+                print(json.dumps(row), flush=True)
+
+
+if __name__ == "__main__":
+    main()
