@@ -17,9 +17,9 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import keras
 import numpy as np
 import real_data
+from keras import layers
 
 import keras_shrink as ks
-from keras import layers
 
 
 def lenet_300_100(drop):
@@ -85,8 +85,12 @@ def prune(dense, make, data, compression, options, surgery):
     steps = options.prune_epochs * len(data[0][1]) // options.batch_size
     compiled(model, steps, options.learning_rate)
     total = model.count_params()
-    weights = sum(kernel.variable.shape.num_elements() if hasattr(kernel.variable.shape, "num_elements")
-                  else int(np.prod(kernel.variable.shape)) for kernel in ks.select.find_kernels(model))
+    weights = sum(
+        kernel.variable.shape.num_elements()
+        if hasattr(kernel.variable.shape, "num_elements")
+        else int(np.prod(kernel.variable.shape))
+        for kernel in ks.select.find_kernels(model)
+    )
     kept = total / compression - (total - weights)
     end = int(options.ramp * steps)
     callback = ks.GradualPruning(
@@ -102,7 +106,9 @@ def prune(dense, make, data, compression, options, surgery):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--network", choices=list(NETWORKS), default="300-100")
     parser.add_argument("--seeds", nargs="*", type=int, default=[0, 1, 2])
     parser.add_argument("--gradual", nargs="*", type=float, default=[12.1])
@@ -121,15 +127,30 @@ def main():
     parser.add_argument("--scope", default="global")
     options = parser.parse_args()
     (x, y), (x_test, y_test) = real_data.load("mnist")
-    data = ((x[..., None] / 255.0).astype("float32"), y), ((x_test[..., None] / 255.0).astype("float32"), y_test)
+    data = (
+        ((x[..., None] / 255.0).astype("float32"), y),
+        ((x_test[..., None] / 255.0).astype("float32"), y_test),
+    )
     for seed in options.seeds:
         keras.utils.set_random_seed(seed)
         make = NETWORKS[options.network]
         began = time.time()
-        dense = compiled(make(options.drop), options.epochs * 60000 // options.batch_size, options.learning_rate)
+        dense = compiled(
+            make(options.drop), options.epochs * 60000 // options.batch_size, options.learning_rate
+        )
         dense.fit(*data[0], batch_size=options.batch_size, epochs=options.epochs, verbose=0)
-        row = {"network": options.network, "seed": seed, "method": "float", "parameters": dense.count_params()}
-        print(json.dumps(row | {"error": round(error_of(dense, data), 2), "seconds": round(time.time() - began)}), flush=True)
+        row = {
+            "network": options.network,
+            "seed": seed,
+            "method": "float",
+            "parameters": dense.count_params(),
+        }
+        print(
+            json.dumps(
+                row | {"error": round(error_of(dense, data), 2), "seconds": round(time.time() - began)}
+            ),
+            flush=True,
+        )
         for surgery, compressions in ((False, options.gradual), (True, options.surgery)):
             for compression in compressions:
                 began = time.time()

@@ -43,6 +43,7 @@ class Augmented(keras.utils.PyDataset):
         return len(self.y) // self.batch_size
 
     def on_epoch_end(self):
+        """Puts the pictures into another order."""
         self.order = self.random.permutation(len(self.y))
 
     def __getitem__(self, index):
@@ -78,7 +79,9 @@ def run(case, data, epochs, batch_size, learning_rate, seed):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--epochs", type=int, default=2)
     parser.add_argument("--batch-size", type=int, default=128)
     parser.add_argument("--learning-rate", type=float, default=1e-3)

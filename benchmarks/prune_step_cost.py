@@ -121,7 +121,9 @@ def with_tfmot(folder, arguments):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--turns", type=int, default=15)
     parser.add_argument("--steps", type=int, default=100, help="steps per turn")
     parser.add_argument("--models", nargs="*", default=list(MODELS), choices=list(MODELS))

@@ -14,7 +14,12 @@ _HOMES: dict[str, str] = {
     "NofM": "pruning.patterns",
     "Pruner": "pruning.pruner",
     "calibrate": "quantization.quantize",
+    "keep_zeros": "pruning.oneshot",
+    "penalize": "pruning.penalties",
+    "prune": "pruning.oneshot",
     "quantize": "quantization.quantize",
+    "rewind": "pruning.tickets",
+    "sparsity_report": "pruning.report",
 }  # public name -> module that defines it
 _MODULES: tuple[str, ...] = ("pruning", "quantization", "schedules", "select")  # public modules
 

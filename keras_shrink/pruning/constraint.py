@@ -53,26 +53,25 @@ class MaskConstraint(keras.constraints.Constraint):
             self.before.assign(held)
         return held
 
-    def keep(self, mask):
-        """Makes `mask` (a bool array) the mask, and the weights follow it at once."""
-        self.mask.assign(mask)
-        self.apply()
-
     def apply(self):
         """Sets the weights that the mask leaves out to zero, and those that came back to their live value."""
-        mask = read(self.mask)
-        held = np.where(mask, self.value(), 0)
+        weights = self.live()
+        held = ops.where(self.mask.value, weights, ops.zeros_like(weights))
         self.variable.assign(held)
         if self.before is not None:
             self.before.assign(held)
 
-    def value(self):
-        """Returns the weights as an array, those that live on behind the mask included."""
-        return read(self.variable if self.dense is None else self.dense)
+    def live(self):
+        """Returns the weights as a tensor, those that live on behind the mask included."""
+        return ops.convert_to_tensor(self.variable if self.dense is None else self.dense)
 
-    def leaks(self):
-        """Returns whether a weight that the mask leaves out is not zero."""
-        return bool(np.any(np.where(read(self.mask), 0, read(self.variable))))
+    def moved(self):
+        """Returns the total of the increments as a tensor."""
+        return self.total.value
+
+    def leak(self):
+        """Returns whether a weight that the mask leaves out is not zero, as a tensor."""
+        return ops.any(ops.logical_and(ops.logical_not(self.mask.value), self.variable.value != 0))
 
     def settle(self):
         """Forgets the weights behind the mask: from now on they cannot come back."""

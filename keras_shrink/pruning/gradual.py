@@ -56,6 +56,7 @@ class GradualPruning(keras.callbacks.Callback):
     def on_train_begin(self, logs=None):
         """Notes that a new `fit` starts."""
         self._begun = False
+        self._logs = {}
 
     def on_epoch_begin(self, epoch, logs=None):
         """Takes up the model before the first step: only now all other callbacks have restored theirs."""
@@ -72,8 +73,8 @@ class GradualPruning(keras.callbacks.Callback):
 
     def on_train_batch_begin(self, batch, logs=None):
         """Updates the masks where the schedule asks for it."""
-        self.pruner.step()
-        self._logs = self._measure()
+        if self.pruner.step() or not self._logs:
+            self._logs = self._measure()
 
     def on_train_batch_end(self, batch, logs=None):
         """Adds the sparsity to the logs."""

@@ -122,7 +122,9 @@ def _copied_by_config(model):
     )
     try:
         config = keras.saving.serialize_keras_object(model)
-        copy = keras.saving.deserialize_keras_object(config, custom_objects={type(model).__name__: type(model)})
+        copy = keras.saving.deserialize_keras_object(
+            config, custom_objects={type(model).__name__: type(model)}
+        )
     except (TypeError, ValueError, NotImplementedError) as problem:
         raise ValueError(
             f"A subclassed model is copied through its config, and {type(model).__name__} failed: {problem}. "
@@ -152,9 +154,10 @@ def _moved_choice(choice, model, copy):
         id(new.variable): id(old.variable)
         for old, new in zip(select.find_kernels(model), select.find_kernels(copy), strict=True)
     }
+
+    def owns_chosen(layer):
+        return any(twins.get(id(variable)) in chosen for variable in select.kernels(layer))
+
     return select.Predicate(
-        lambda layer: any(twins.get(id(v)) in chosen for v in select.kernels(layer)),
-        description=repr(predicate),
+        owns_chosen, on_path=lambda path: owns_chosen(path[-1]), description=repr(predicate)
     )
-
-

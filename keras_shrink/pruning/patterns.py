@@ -195,6 +195,18 @@ class NofM:
         """Returns the elements of the chosen units as a bool array of `shape`."""
         return chosen.reshape(shape)
 
+    def conformity(self, zero, axes):
+        """Returns the fraction of groups with at most `n` weights other than zero.
+
+        Args:
+            zero: Bool array of the kernel's shape: True where a weight is zero.
+            axes: `(input_axis, output_axis)` of the kernel.
+        """
+        rows = np.moveaxis(~zero, self._axis(zero.shape, axes), -1)
+        padding = [(0, 0)] * (rows.ndim - 1) + [(0, -rows.shape[-1] % self.m)]
+        kept = np.pad(rows, padding).reshape(-1, self.m).sum(axis=1)
+        return float(np.mean(kept <= self.n))
+
     def largest_fraction(self):
         """Returns the largest fraction of zeros that the pattern allows."""
         return 1.0 - self.n / self.m

@@ -12,6 +12,7 @@ import numpy as np
 from keras_shrink import schedules, select
 from keras_shrink.pruning import masks, patterns, scores
 from keras_shrink.pruning.constraint import MaskConstraint, distribution_scope, read, retrace
+from keras_shrink.pruning.held import Held
 
 _log = logging.getLogger("keras_shrink")
 
@@ -22,6 +23,7 @@ class _Group:
 
     schedule: Any
     kernels: list
+    held: Any = None
     last_step: int | None = None
     last_fraction: float | None = None
 
@@ -103,8 +105,8 @@ class Pruner:
         self._model = None
         self._optimizer = None
         self._groups = []
-        self._held = {}
-        self._kept = {}
+        self._constraints = {}
+        self._kept = []
         self._leaking = False
         self._start = 0
         self._counted = 0
@@ -123,10 +125,11 @@ class Pruner:
         Raises:
             ValueError: If the model is not built, no layer is chosen, or a schedule does not fit.
         """
-        if keras.backend.backend() == "jax":
+        if keras.backend.backend() != "tensorflow":
             raise ValueError(
-                "Keras does not apply constraints on JAX, so pruned weights would come back. "
-                "Received: backend=jax. Set KERAS_BACKEND=tensorflow."
+                "Pruning needs the TensorFlow backend: on JAX, Keras applies no constraints, and pruned "
+                f"weights would come back. Received: backend={keras.backend.backend()}. "
+                "Set KERAS_BACKEND=tensorflow."
             )
         if not model.built:
             raise ValueError(
@@ -145,15 +148,18 @@ class Pruner:
             self._hold_zeros(model)
 
     def step(self):
-        """Updates the masks where the schedule asks for it. Call it before each training step."""
+        """Updates the masks where the schedule asks for it. Call it before each training step.
+
+        Returns:
+            Whether masks were computed anew.
+        """
         if self._leaking:
-            for constraint in self._held.values():
-                constraint.apply()
+            for group in self._groups:
+                group.held.apply()
         step = self.current_step
-        for group in self._groups:
-            if self._is_due(group, step):
-                self._update(group, step)
         self._counted += 1
+        due = [group for group in self._groups if self._is_due(group, step)]
+        return sum(self._update(group, step) for group in due) > 0
 
     def end(self):
         """Brings the masks to where the schedule stands and the weights to exactly what the masks say."""
@@ -161,9 +167,9 @@ class Pruner:
         for group in self._groups:
             if step >= getattr(group.schedule, "begin_step", 0):
                 self._update(group, step)
-        for constraint in self._held.values():
-            constraint.apply()
-            constraint.settle()
+            group.held.apply()
+            for constraint in group.held.constraints:
+                constraint.settle()
 
     @property
     def current_step(self):
@@ -178,27 +184,28 @@ class Pruner:
     @property
     def sparsity(self):
         """Fraction of the chosen kernels' weights that the masks leave out."""
-        total = sum(size for _, size in self._kept.values())
-        return 1.0 - sum(kept for kept, _ in self._kept.values()) / total if total else 0.0
+        total = sum(size for _, _, size in self._kept)
+        return 1.0 - sum(kept for _, kept, _ in self._kept) / total if total else 0.0
 
     @property
     def layer_sparsity(self):
         """The same per kernel, as a dict by its name."""
-        return {name: 1.0 - kept / size for name, (kept, size) in self._kept.items()}
+        return {name: 1.0 - kept / size for name, kept, size in self._kept}
 
     def masks(self):
         """Returns a dict from a kernel's name to its mask: a bool array, True where a weight is kept."""
-        return {kernel.name: read(self._held[id(kernel.variable)].mask) for kernel in self._all_kernels()}
+        return {
+            name: mask
+            for group in self._groups
+            for name, mask in zip(group.held.names, group.held.masks, strict=True)
+        }
 
     def fractions(self, step):
         """Returns the fraction that each schedule asks for at a step, as a list."""
         return [_evaluate(schedule, step) for _, schedule in self._choices]
 
-    def _all_kernels(self):
-        return [kernel for group in self._groups for kernel in group.kernels]
-
     def _count(self):
-        self._kept = {name: (int(np.count_nonzero(mask)), mask.size) for name, mask in self.masks().items()}
+        self._kept = [row for group in self._groups for row in group.held.kept_and_sizes()]
 
     def _iterations(self):
         return self._counted if self._optimizer is None else int(self._optimizer.iterations.numpy())
@@ -239,18 +246,26 @@ class Pruner:
         """Gives every kernel its constraint; those that have one from an earlier run keep its mask."""
         live, increment = self.regrow_until is not None, getattr(self.score, "increment", None)
         changed = False
-        for kernel in self._all_kernels():
-            variable = kernel.variable
-            held = variable.constraint
-            if held is not None and held is self._held.get(id(variable)):
-                continue
-            mask = _starting_mask(variable, self.keep_zeros)
-            if not (type(held) is MaskConstraint and held.dense is None and not live and not increment):
-                held = MaskConstraint(variable, mask, live=live, increment=increment)
-                variable.constraint = held
-                changed = True
-            self._held[id(variable)] = held
-            held.keep(mask)
+        for group in self._groups:
+            constraints = []
+            for variable in (kernel.variable for kernel in group.kernels):
+                held = variable.constraint
+                ours = held is not None and held is self._constraints.get(id(variable))
+                if not ours:
+                    mask = _starting_mask(variable, self.keep_zeros)
+                    plain = type(held) is MaskConstraint and held.dense is None and held.total is None
+                    if plain and not live and not increment:
+                        held.mask.assign(mask)
+                    else:
+                        held = MaskConstraint(variable, mask, live=live, increment=increment)
+                        variable.constraint = held
+                        changed = True
+                    self._constraints[id(variable)] = held
+                constraints.append(held)
+            if group.held is None or group.held.constraints != constraints:
+                ranked_by = MaskConstraint.moved if increment else MaskConstraint.live
+                group.held = Held(group.kernels, constraints, ranked_by)
+            group.held.apply()
         self._count()
         if changed:
             retrace(model)
@@ -271,37 +286,36 @@ class Pruner:
         regrows = self.regrow_until is not None and step <= self.regrow_until
         same = group.last_fraction is not None and fraction <= group.last_fraction
         group.last_step = step
-        constraints = [self._held[id(kernel.variable)] for kernel in group.kernels]
-        if not self._leaking and any(constraint.leaks() for constraint in constraints):
+        if same and not regrows and self._leaking:
+            return False
+        held = group.held
+        scores = self._scores(held)
+        if held.leaking and not self._leaking:
             self._report_leak()
         if same and not regrows:
-            return
+            return False
         group.last_fraction = fraction
-        old = [read(constraint.mask) for constraint in constraints]
         ranked = [
-            masks.Ranked(score, np.zeros_like(mask) if regrows else ~mask, (k.input_axis, k.output_axis))
-            for k, mask, score in zip(
-                group.kernels, old, self._scores(group.kernels, constraints), strict=True
-            )
+            masks.Ranked(score, np.zeros_like(mask) if regrows else ~mask, axes)
+            for score, mask, axes in zip(scores, held.masks, held.axes, strict=True)
         ]
-        new = masks.compute_masks(ranked, fraction, self.pattern, self.scope)
-        for constraint, before, after in zip(constraints, old, new, strict=True):
-            if not np.array_equal(before, after):
-                constraint.keep(after)
+        held.keep(masks.compute_masks(ranked, fraction, self.pattern, self.scope))
         self._count()
+        return True
 
-    def _scores(self, kernels, constraints):
+    def _scores(self, held):
         if hasattr(self.score, "measure"):
-            return self.score.measure(self._model, [kernel.variable for kernel in kernels])
+            held.values()
+            return self.score.measure(self._model, [kernel.variable for kernel in held.kernels])
         if hasattr(self.score, "increment"):
-            return [read(constraint.total) for constraint in constraints]
-        values = [np.asarray(constraint.value(), np.float32) for constraint in constraints]
+            return held.values()
+        values = held.values()
         found = [np.asarray(self.score(value)) for value in values]
-        for kernel, value, score in zip(kernels, values, found, strict=True):
+        for name, value, score in zip(held.names, values, found, strict=True):
             if score.shape != value.shape:
                 raise ValueError(
                     f"score must return an array of the weight's shape {value.shape}. "
-                    f"Received: shape {score.shape} for {kernel.name}."
+                    f"Received: shape {score.shape} for {name}."
                 )
         return found
 

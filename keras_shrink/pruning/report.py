@@ -104,16 +104,23 @@ class SparsityReport:
         block = "x".join(map(str, self.block.shape))
         head = ("kernel", "shape", "weights", "zeros", "mean |w|", "zero channels", f"{block} blocks", group)
         rows = [_row(kernel) for kernel in self.kernels]
-        rows.append(("all", "", f"{self.weights}", f"{self.sparsity:.1%}", f"{self.mean_abs:.4f}", "", "", ""))
-        widths = [max(len(row[i]) for row in (head, *rows)) for i in range(len(head))]
-        lines = ["  ".join(f"{c:<{w}}" if i < 2 else f"{c:>{w}}" for i, (c, w) in enumerate(zip(row, widths)))
-                 for row in (head, *rows)]  # fmt: skip
-        dense = 4 * self.parameters
-        lines.append(
-            f"{self.nonzero_parameters} of {self.parameters} parameters left: {self.compression:.1f}x fewer; "
-            f"as float32 with a bitmap {self.bitmap_bytes} of {dense} bytes, {dense / self.bitmap_bytes:.1f}x."
+        rows.append(
+            ("all", "", f"{self.weights}", f"{self.sparsity:.1%}", f"{self.mean_abs:.4f}", "", "", "")
         )
-        return "\n".join(line.rstrip() for line in lines)
+        widths = [max(len(row[i]) for row in (head, *rows)) for i in range(len(head))]
+        lines = [_line(row, widths) for row in (head, *rows)]
+        dense = 4 * self.parameters
+        ratio = dense / self.bitmap_bytes
+        lines.append(
+            f"{self.nonzero_parameters} of {self.parameters} parameters left: {self.compression:.1f}x "
+            f"fewer; as float32 with a bitmap {self.bitmap_bytes} of {dense} bytes, {ratio:.1f}x."
+        )
+        return "\n".join(lines)
+
+
+def _line(row, widths):
+    cells = [f"{cell:<{widths[i]}}" if i < 2 else f"{cell:>{widths[i]}}" for i, cell in enumerate(row)]
+    return "  ".join(cells).rstrip()
 
 
 def _row(kernel):
@@ -164,5 +171,3 @@ def _measure(kernel, block, n_of_m):
         zero_blocks=float(np.mean(block.units(np.abs(weight), zero, axes).scores == -np.inf)),
         conforming_groups=n_of_m.conformity(zero, axes),
     )
-
-
