@@ -128,43 +128,6 @@ def requantize(value, multiplier):
     return rounding_shift_right(high_mul(value, significand), max(-shift, 0))
 
 
-def exp_on_negative_values(value):
-    """Returns `exp(value)` in Q0.31 for Q5.26 values that are not positive.
-
-    The argument is split into a remainder in [-1/4, 0), whose exponential is a polynomial of fourth
-    degree, and a sum of powers of two, each of which contributes one factor.
-
-    Args:
-        value: int32 values in Q5.26, at most 0.
-
-    Example:
-    >>> from tflite_export.fixed_point import exp_on_negative_values
-    >>> round(int(exp_on_negative_values(-(1 << 26))) / 2**31, 4)
-    0.3679
-    """
-    value = np.asarray(value, np.int64)
-    quarter = 1 << 24
-    remainder = (value & (quarter - 1)) - quarter
-    result = _exp_near_minus_one_eighth(saturate(remainder << 5))
-    whole = remainder - value
-    for exponent in range(-2, 5):
-        factor = round(math.exp(-(2.0**exponent)) * (1 << 31))
-        result = np.where(whole & (1 << (26 + exponent)), high_mul(result, factor), result)
-    return np.where(value == 0, INT32_MAX, result)
-
-
-def _exp_near_minus_one_eighth(value):
-    """`exp` of Q0.31 values in [-1/4, 0): a Taylor polynomial around -1/8."""
-    at_center = 1895147668  # exp(-1/8)
-    one_third = 715827883
-    x = value + (1 << 28)
-    squared = high_mul(x, x)
-    cubed = high_mul(squared, x)
-    fourth_quarter = rounding_shift_right(high_mul(squared, squared), 2)
-    tail = rounding_shift_right(high_mul(fourth_quarter + cubed, one_third) + squared, 1)
-    return saturate(at_center + high_mul(at_center, x + tail))
-
-
 def activation_range(activation, scale, zero_point, dtype="int8"):
     """Returns the lowest and highest integer that a fused activation lets through.
 

@@ -5,7 +5,8 @@ import numpy as np
 from tflite_export.c.emit import UnsupportedError, emits, quantization
 from tflite_export.c.program import Call, Constant
 from tflite_export.c.requant import require_types
-from tflite_export.fixed_point import exp_on_negative_values, high_mul, quantize_multiplier
+from tflite_export.fixed_point import high_mul, quantize_multiplier
+from tflite_export.fixed_point_functions import exp_on_negative_values
 
 INTEGER_BITS = 5  # of the scaled distance from the maximum, a Q5.26 number
 

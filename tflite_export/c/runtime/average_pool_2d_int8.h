@@ -17,6 +17,7 @@ typedef struct {
   int16_t output_min, output_max;
 } te_average_pool_2d_int8_params;
 
-void te_average_pool_2d_int8(const te_average_pool_2d_int8_params *params, const int8_t *input, int8_t *output);
+void te_average_pool_2d_int8(const te_average_pool_2d_int8_params *params, const int8_t *input,
+                             int8_t *output);
 
 #endif

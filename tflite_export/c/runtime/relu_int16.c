@@ -1,0 +1,11 @@
+#include "relu_int16.h"
+
+#include "fixed_point.h"
+
+void te_relu_int16(const te_relu_int16_params *p, const int16_t *input, int16_t *output) {
+  for (uint32_t i = 0; i < p->count; ++i) {
+    const int32_t value =
+        te_requantize(input[i] - p->input_zero_point, p->multiplier, p->shift) + p->output_zero_point;
+    output[i] = (int16_t)te_clamp(value, p->output_min, 32767);
+  }
+}

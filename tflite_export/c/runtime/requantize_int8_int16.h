@@ -1,0 +1,19 @@
+#ifndef TE_REQUANTIZE_INT8_INT16_H
+#define TE_REQUANTIZE_INT8_INT16_H
+
+#include <stdint.h>
+
+/* output = (input - input_zero_point) * multiplier * 2^(shift - 31) + output_zero_point, saturated.
+ *
+ * multiplier: 0 or [2^30, 2^31); shift: [-31, 31] */
+typedef struct {
+  uint32_t count;
+  int32_t input_zero_point, output_zero_point;
+  int32_t multiplier;
+  int8_t shift;
+} te_requantize_int8_int16_params;
+
+void te_requantize_int8_int16(const te_requantize_int8_int16_params *params, const int8_t *input,
+                              int16_t *output);
+
+#endif

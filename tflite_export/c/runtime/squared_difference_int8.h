@@ -1,0 +1,23 @@
+#ifndef TE_SQUARED_DIFFERENCE_INT8_H
+#define TE_SQUARED_DIFFERENCE_INT8_H
+
+#include "broadcast.h"
+
+/* output = (input_1 - input_2)^2, int8.
+ *
+ * Both operands are brought to twice the larger scale with left_shift more bits.
+ * multiplier_*: [2^30, 2^31); shift_*: [-31, 0]; output_multiplier: 0 or [2^30, 2^31);
+ * output_shift: [-31, 31] */
+typedef struct {
+  te_broadcast shape;
+  int16_t zero_point_1, zero_point_2, output_zero_point;
+  int16_t output_min, output_max;
+  uint8_t left_shift;
+  int8_t shift_1, shift_2, output_shift;
+  int32_t multiplier_1, multiplier_2, output_multiplier;
+} te_squared_difference_int8_params;
+
+void te_squared_difference_int8(const te_squared_difference_int8_params *params, const int8_t *input_1,
+                                const int8_t *input_2, int8_t *output);
+
+#endif
