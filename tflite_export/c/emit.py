@@ -249,12 +249,13 @@ def _lay_out(subgraph, steps, aliases):
     calls = [call for step in steps for call in step.calls]
     blocks = _blocks(subgraph, calls, root)
     by_key = {b.key: b for b in blocks}
-    distances = {}
+    distances, exact = {}, set()
     for moment, call in enumerate(calls):
-        for pair, distance in _call_distances(call).items():
+        for pair, (distance, is_exact) in _call_distances(call).items():
             if by_key[pair[0]].last == moment and by_key[pair[1]].first == moment:
                 distances[pair] = distance
-    offsets, arena = place(blocks, distances)
+                exact.update([pair] if is_exact else [])
+    offsets, arena = place(blocks, distances, exact)
     port = lambda index: _port(subgraph.tensors[index], offsets[root(index)])  # noqa: E731
     return Program(
         steps=steps,
@@ -268,15 +269,18 @@ def _lay_out(subgraph, steps, aliases):
 
 
 def _call_distances(call):
-    """(input tensor, output tensor) -> distance, where every use of the input permits it."""
-    permitted = {(o.input, o.output): o.distance for o in call.overlaps}
+    """(input tensor, output tensor) -> distance and whether it is exact, where every use of the input permits."""
+    permitted = {(o.input, o.output): (o.distance, o.exact) for o in call.overlaps}
     distances = {}
     for at, written in enumerate(call.outputs):
         for tensor in {o.tensor for o in call.inputs if isinstance(o, Operand)}:
             uses = [p for p, o in enumerate(call.inputs) if isinstance(o, Operand) and o.tensor == tensor]
             whole = not written.offset and not any(call.inputs[p].offset for p in uses)
-            if whole and tensor != written.tensor and all((p, at) in permitted for p in uses):
-                distances[tensor, written.tensor] = max(permitted[p, at] for p in uses)
+            if not whole or tensor == written.tensor or any((p, at) not in permitted for p in uses):
+                continue
+            needed = {permitted[p, at] for p in uses}
+            if len(needed) == 1 or not any(is_exact for _, is_exact in needed):
+                distances[tensor, written.tensor] = max(needed)
     return distances
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from tflite_export.c.program import Block
 
@@ -11,7 +11,7 @@ ALIGNMENT = 4
 ATTEMPTS = 1500
 
 
-def place(blocks: Sequence[Block], distances: Mapping[tuple, int]):
+def place(blocks: Sequence[Block], distances: Mapping[tuple, int], exact: Collection[tuple] = ()):
     """Returns offsets of the blocks and the arena's size.
 
     Blocks in use at the same time keep apart, except where `distances` allows an output to start a
@@ -22,6 +22,7 @@ def place(blocks: Sequence[Block], distances: Mapping[tuple, int]):
         blocks: What to place.
         distances: `(input key, output key)` -> least `offset[input] - offset[output]` in bytes that
             the kernel between them permits.
+        exact: Pairs of `distances` whose distance must be met exactly where the blocks overlap.
 
     Example:
     >>> from tflite_export.c.placement import place
@@ -37,7 +38,7 @@ def place(blocks: Sequence[Block], distances: Mapping[tuple, int]):
     bound = _lower_bound(blocks, sizes, distances)
     best: tuple[dict, int] | None = None
     for order in _orders(blocks, sizes):
-        offsets = _first_fit(order, sizes, rivals, distances)
+        offsets = _first_fit(order, sizes, rivals, distances, exact)
         total = max(offsets[k] + sizes[k] for k in offsets)
         if best is None or total < best[1]:
             best = offsets, total
@@ -93,7 +94,7 @@ def _orders(blocks, sizes):
             yield sorted(keys, key=lambda k: -sizes[k] * dice.uniform(0.3, 1))
 
 
-def _first_fit(order, sizes, rivals, distances):
+def _first_fit(order, sizes, rivals, distances, exact):
     offsets: dict = {}
     for key in order:
         placed = [r for r in rivals[key] if r in offsets]
@@ -107,14 +108,15 @@ def _first_fit(order, sizes, rivals, distances):
         offsets[key] = min(
             c
             for c in candidates
-            if c >= 0 and all(_apart(key, c, r, offsets[r], sizes, distances) for r in placed)
+            if c >= 0 and all(_apart(key, c, r, offsets[r], sizes, distances, exact) for r in placed)
         )
     return offsets
 
 
-def _apart(a, at, b, bt, sizes, distances):
+def _apart(a, at, b, bt, sizes, distances, exact):
     if at + sizes[a] <= bt or bt + sizes[b] <= at:
         return True
-    if (a, b) in distances and at - bt >= distances[a, b]:
-        return True
-    return (b, a) in distances and bt - at >= distances[b, a]
+    for pair, lag in (((a, b), at - bt), ((b, a), bt - at)):
+        if pair in distances and (lag == distances[pair] if pair in exact else lag >= distances[pair]):
+            return True
+    return False

@@ -82,11 +82,13 @@ class Overlap:
         input: Position in `Call.inputs`.
         output: Position in `Call.outputs`.
         distance: Bytes, may be negative; `ANYWHERE` where the kernel copies the input first.
+        exact: Whether the kernel works at this distance only, not at greater ones.
     """
 
     input: int
     output: int
     distance: int
+    exact: bool = False
 
 
 @dataclass(frozen=True)

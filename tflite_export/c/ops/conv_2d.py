@@ -1,6 +1,7 @@
 """CONV_2D: dense, grouped and dilated."""
 
 from tflite_export.c.emit import emits, quantization
+from tflite_export.c.pairs import even_length, pack_pairs, prove_scaling
 from tflite_export.c.program import Call, Constant, Overlap
 from tflite_export.c.requant import (
     channel_multipliers,
@@ -22,7 +23,8 @@ def conv_2d(node):
     window = slide(node, (height, width), dilation=(options.dilation_h_factor, options.dilation_w_factor))
     zero_point = quantization(node.input(0))[1]
     bias = fold_zero_point(weights, node.required(2, "bias") if node.has_input(2) else None, zero_point)
-    params = {
+    multipliers = channel_multipliers(node.input(0), node.input(1), node.output(), channels)
+    geometry = {
         "batches": window.batches,
         "input_height": window.input[0],
         "input_width": window.input[1],
@@ -32,7 +34,6 @@ def conv_2d(node):
         "output_channels": channels,
         "filter_height": height,
         "filter_width": width,
-        "groups": window.input[2] // depth,
         "stride_height": window.stride[0],
         "stride_width": window.stride[1],
         "dilation_height": window.dilation[0],
@@ -41,9 +42,43 @@ def conv_2d(node):
         "pad_left": window.pad[1],
         "input_zero_point": zero_point,
         **output_range(node),
+    }
+    if window.input[2] == depth:
+        call = _pairs(node, window, geometry, weights.reshape(channels, -1), bias, multipliers)
+        if call:
+            return call
+    params = {
+        **geometry,
+        "groups": window.input[2] // depth,
         "weights": Constant("weights", "int8_t", weights),
         "bias": Constant("bias", "int32_t", bias),
-        **multiplier_fields(*channel_multipliers(node.input(0), node.input(1), node.output(), channels)),
+        **multiplier_fields(*multipliers),
     }
     overlap = Overlap(0, 0, window.distance())
     return Call("conv_2d_int8", params, (node.operand(0),), (node.result(),), overlaps=(overlap,))
+
+
+def _pairs(node, window, geometry, weights, bias, multipliers):
+    """The call of the kernel for pairs of channels, None where what it takes for granted does not hold."""
+    scaling = prove_scaling(weights, bias, *multipliers, geometry)
+    numbers = pack_pairs(weights, scaling.constant) if scaling else None
+    if numbers is None:
+        return None
+    groups = numbers.shape[1]
+    params = {
+        **geometry,
+        "groups": groups,
+        "weights": Constant("weights", "int16_t", numbers, align=4),
+        "bias": Constant("bias", "int32_t", even_length(scaling.bias, 0)),
+        "multiplier": Constant("multiplier", "int32_t", even_length(scaling.significand, 1 << 30)),
+        "shift": Constant("shift", "uint8_t", even_length(scaling.shift, 1)),
+    }
+    overlap = Overlap(0, 0, window.distance(pixels=3, ahead=True))
+    return Call(
+        "conv_2d_pairs_int8",
+        params,
+        (node.operand(0),),
+        (node.result(),),
+        scratch_bytes=28 * groups,
+        overlaps=(overlap,),
+    )

@@ -47,6 +47,12 @@ TE_INLINE int32_t te_requantize(int32_t value, int32_t multiplier, int shift) {
   return te_shift_right(te_high_mul(value, multiplier), -shift);
 }
 
+/* te_requantize where |value| < 2^30 and shift, to the right, is at least 1. */
+TE_INLINE int32_t te_requantize_right(int32_t value, int32_t multiplier, int shift) {
+  const int32_t product = (int32_t)(((int64_t)value * multiplier + (1 << 30)) >> 31);
+  return (product + (value >> 31) + ((int32_t)1 << (shift - 1))) >> shift;
+}
+
 /* Leading zero bits of a number that is not zero. */
 TE_INLINE int te_leading_zeros(uint32_t value) {
 #if defined(__GNUC__) || defined(__clang__)
