@@ -73,12 +73,12 @@ def _pairs(node, window, geometry, weights, bias, multipliers):
         "multiplier": Constant("multiplier", "int32_t", even_length(scaling.significand, 1 << 30)),
         "shift": Constant("shift", "uint8_t", even_length(scaling.shift, 1)),
     }
-    overlap = Overlap(0, 0, window.distance(pixels=3, ahead=True))
+    distance = max(window.distance(pixels=pixels, ahead=True) for pixels in (1, 3))  # portable, DSP
     return Call(
         "conv_2d_pairs_int8",
         params,
         (node.operand(0),),
         (node.result(),),
         scratch_bytes=28 * groups,
-        overlaps=(overlap,),
+        overlaps=(Overlap(0, 0, distance),),
     )

@@ -105,7 +105,9 @@ def _plane(window, axes):
     if fields["stride_columns"] == 1:
         columns += columns % 2
     reach = {
-        name: (count - 1) * fields[f"stride_{name}"] + (fields[f"filter_{name}"] - 1) * fields[f"dilation_{name}"] + 1
+        name: (count - 1) * fields[f"stride_{name}"]
+        + (fields[f"filter_{name}"] - 1) * fields[f"dilation_{name}"]
+        + 1
         for name, count in (("rows", rows), ("columns", columns))
     }
     pitch = reach["columns"] + reach["columns"] % 2
