@@ -269,7 +269,7 @@ def _lay_out(subgraph, steps, aliases):
 
 
 def _call_distances(call):
-    """(input tensor, output tensor) -> distance and whether it is exact, where every use of the input permits."""
+    """(input, output) tensors -> distance and whether it is exact, where every use of the input permits."""
     permitted = {(o.input, o.output): (o.distance, o.exact) for o in call.overlaps}
     distances = {}
     for at, written in enumerate(call.outputs):
