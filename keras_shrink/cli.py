@@ -69,6 +69,19 @@ def verify(
         raise typer.Exit(1)
 
 
+@app.command()
+def inspect(
+    tflite: TFLiteFile,
+    as_json: Annotated[bool, typer.Option("--json", help="Print everything as JSON.")] = False,
+    html: Annotated[Path | None, typer.Option(help="Also write a page with the memory plan drawn.")] = None,
+    measure: Annotated[bool, typer.Option(help="Measure the arena on TensorFlow Lite Micro.")] = True,
+):
+    """Show what a .tflite is and needs: operators, sizes, work, memory."""
+    from keras_shrink.inspect_command import inspect_file
+
+    inspect_file(tflite, as_json, html, measure)
+
+
 def main():
     """Runs the command line; errors of the input become one message and exit status 2."""
     from keras_shrink.quiet import silence_native_output

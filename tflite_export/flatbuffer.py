@@ -9,7 +9,6 @@ from __future__ import annotations
 import dataclasses
 import functools
 import struct
-import typing
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -119,7 +118,7 @@ Float32Array = Annotated[np.ndarray | None, Vector("f")]
 @functools.cache
 def layout(table: type) -> tuple[tuple[str, int, Any, Any], ...]:
     """Returns `(field, slot, kind, default)` for each field of a table's dataclass."""
-    hints = typing.get_type_hints(table, include_extras=True)
+    hints = table.__annotations__  # the modules that describe tables keep them as objects
     rows, slot = [], 0
     for field in dataclasses.fields(table):
         kind = hints[field.name].__metadata__[0]

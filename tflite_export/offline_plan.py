@@ -8,6 +8,7 @@ import numpy as np
 
 from tflite_export import memory, tflm
 from tflite_export.errors import ModelError
+from tflite_export.graph import Graph
 from tflite_export.read import read
 from tflite_export.slim import change_metadata
 
@@ -56,3 +57,19 @@ def plan_arena(tflite: Any, *, tries: int = 2000) -> bytes:
     except ModelError:  # TFLM does not run it, with or without a plan
         return graph.content
     return planned if after.required_bytes < before.required_bytes else graph.content
+
+
+def stored_offsets(graph: Graph) -> dict[int, int] | None:
+    """Returns the offsets that a file brings for the activations of its main subgraph, None without any.
+
+    A plan that does not fit the graph counts as none.
+    """
+    entry = np.frombuffer(graph.metadata.get(METADATA_NAME, b"")[:], np.uint8)
+    if entry.size < 12 or entry.size % 4:
+        return None
+    values = entry.view("<i4")
+    tensors = list(memory.lifetimes(graph.main))
+    offsets = values[3:]
+    if values[2] != offsets.size or offsets.size != len(graph.main.tensors) or (offsets[tensors] < 0).any():
+        return None
+    return {index: int(offsets[index]) for index in tensors}

@@ -4,8 +4,6 @@ Enumerations are strings: `padding` is "SAME" or "VALID", `fused_activation_func
 "RELU_N1_TO_1", "RELU6", "TANH" or "SIGN_BIT", data types are lower-case names such as "int8".
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Annotated
 

@@ -1,7 +1,5 @@
 """The tables of a `.tflite` file; the order of the fields is the order of the slots."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Annotated
 

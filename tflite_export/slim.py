@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from tflite_export import schema
+from tflite_export.archive import attach_files, attached_files
 from tflite_export.errors import ModelError
 from tflite_export.flatbuffer import Reader
 from tflite_export.flatbuffer_write import write
@@ -42,7 +43,7 @@ def slim(tflite: Any, *, keep_names: bool = False, keep_bias_scales: bool = Fals
         The smaller file, never larger than the one given.
 
     Raises:
-        ModelError: If the file cannot be read.
+        ModelError: If the file, or what is attached to it, cannot be read.
 
     Example:
     >>> len(slim("mlperf_kws_int8.tflite"))                     # doctest: +SKIP
@@ -53,6 +54,7 @@ def slim(tflite: Any, *, keep_names: bool = False, keep_bias_scales: bool = Fals
     model = reader.root(schema.ModelTable)
     if not _is_understood(reader, model):
         return content
+    files = attached_files(content)
     buffers = _Buffers(model.buffers)
     result = dataclasses.replace(
         model,
@@ -68,16 +70,19 @@ def slim(tflite: Any, *, keep_names: bool = False, keep_bias_scales: bool = Fals
         ),
     )
     result = dataclasses.replace(result, buffers=tuple(buffers.kept))
-    smaller = write(result, schema.IDENTIFIER)
+    smaller = attach_files(write(result, schema.IDENTIFIER), files)
     return smaller if len(smaller) < len(content) else content
 
 
-def change_metadata(tflite: Any, entries: dict[str, bytes | None]) -> bytes:
+def change_metadata(
+    tflite: Any, entries: dict[str, bytes | None], *, files: dict[str, bytes] | None = None
+) -> bytes:
     """Returns the model with named pieces of data set, or taken out where the value is None.
 
     Args:
         tflite: Bytes, path, conversion result or graph.
         entries: Name to content. An entry of that name already there is replaced.
+        files: Files to attach instead of those already attached; None keeps them.
 
     Raises:
         ModelError: If the file cannot be read, or holds parts that this version does not know.
@@ -97,7 +102,8 @@ def change_metadata(tflite: Any, entries: dict[str, bytes | None]) -> bytes:
             rows.append(schema.MetadataTable(name.encode(), len(buffers)))
             buffers.append(schema.BufferTable(np.frombuffer(content, np.uint8)))
     changed = dataclasses.replace(model, buffers=tuple(buffers), metadata=tuple(rows))
-    return write(changed, schema.IDENTIFIER)
+    kept = attached_files(graph.content) if files is None else files
+    return attach_files(write(changed, schema.IDENTIFIER), kept)
 
 
 def _is_understood(reader, model):

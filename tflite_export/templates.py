@@ -10,6 +10,7 @@ def _environment():
     return jinja2.Environment(
         loader=jinja2.PackageLoader("tflite_export", "template_files"),
         undefined=jinja2.StrictUndefined,
+        autoescape=jinja2.select_autoescape(("html.j2",)),
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
