@@ -5,6 +5,8 @@ import sys
 
 from rich.console import Console
 
+_FILE_COLUMNS = 110
+
 
 def inspect_file(tflite, as_json, html, measure):
     """Prints the summary of a `.tflite`; with `html`, also writes a page."""
@@ -18,6 +20,7 @@ def inspect_file(tflite, as_json, html, measure):
     if as_json:
         sys.stdout.write(json.dumps(facts.to_dict(), indent=1) + "\n")
         return
-    print_summary(facts, Console())
+    console = Console() if sys.stdout.isatty() else Console(width=_FILE_COLUMNS)
+    print_summary(facts, console)
     if html is not None:
-        Console().print(f"wrote {html}")
+        console.print(f"wrote {html}")

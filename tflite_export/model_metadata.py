@@ -1,4 +1,4 @@
-"""Labels, input normalization, author and licence inside a `.tflite`, in the format that apps already read."""
+"""Labels, input normalization, author and licence inside a `.tflite`, in the format apps read."""
 
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -166,8 +166,10 @@ def read_card(tflite: Any) -> ModelCard | None:
         files = attached_files(graph.content)
     except ModelError:
         return None
-    tensors = [subgraph for subgraph in root.subgraphs[:1]]
-    mean, std, labels = (), (), ()
+    tensors = list(root.subgraphs[:1])
+    mean: tuple[float, ...] = ()
+    std: tuple[float, ...] = ()
+    labels: tuple[str, ...] = ()
     for tensor in tensors[0].inputs[:1] if tensors else ():
         for unit in tensor.process_units:
             if isinstance(unit.options.table, _Normalization):

@@ -145,7 +145,7 @@ class Summary:
 
 
 def summary(tflite: Any, *, measure: bool = True) -> Summary:
-    """Returns what a model is and needs: sizes, work, memory, and what stands in the way of a microcontroller.
+    """Returns what a model is and needs: sizes, work, memory, and what hinders a microcontroller.
 
     Args:
         tflite: Bytes, path, conversion result or graph.
@@ -168,6 +168,7 @@ def summary(tflite: Any, *, measure: bool = True) -> Summary:
         plan = _activation_plan(graph)
         packed = len(gzip.compress(graph.content, 9, mtime=0))
         measured, problem = arena.result() if arena else (None, "not measured")
+    tensors = [t for subgraph in graph.subgraphs for t in subgraph.tensors]
     return Summary(
         file_bytes=len(graph.content),
         gzip_bytes=packed,
@@ -177,9 +178,7 @@ def summary(tflite: Any, *, measure: bool = True) -> Summary:
         arena=measured,
         arena_problem=problem,
         float_islands=_float_islands([op for op in ops if not op.subgraph]),
-        dynamic_tensors=tuple(
-            _name(t) for s in graph.subgraphs for t in s.tensors if -1 in t.shape_signature
-        ),
+        dynamic_tensors=tuple(_name(t) for t in tensors if -1 in t.shape_signature),
         inputs=tuple(_tensor_facts(t) for t in graph.inputs),
         outputs=tuple(_tensor_facts(t) for t in graph.outputs),
         signatures=tuple(s.key for s in graph.signatures),
@@ -203,9 +202,8 @@ def _operators(graph: Graph):
     for subgraph in graph.subgraphs:
         for op in subgraph.ops:
             held = [t for t in cost.weights(subgraph, op) if t.buffer not in seen]
-            constants = {
-                subgraph.tensors[i].buffer: subgraph.tensors[i].buffer_bytes for i in op.inputs if i >= 0
-            }
+            read_ones = [subgraph.tensors[i] for i in op.inputs if i >= 0]
+            constants = {t.buffer: t.buffer_bytes for t in read_ones}
             fresh = sum(size for buffer, size in constants.items() if size and buffer not in seen)
             seen.update(constants)
             tensors = [subgraph.tensors[i] for i in (*op.inputs, *op.outputs) if i >= 0]

@@ -70,15 +70,10 @@ def _drawing(lifetimes):
         for i, amount in enumerate(load)
         for side in (0, 1)
     )
-    ticks = [
-        {
-            "x": _LEFT - 5,
-            "y": round(floor - top * byte * part, 2) + 4,
-            "anchor": "end",
-            "text": f"{top * part:,.0f}",
-        }
-        for part in (0, 0.25, 0.5, 0.75, 1)
+    marks = [
+        (round(floor - top * byte * part, 2) + 4, f"{top * part:,.0f}") for part in (0, 0.25, 0.5, 0.75, 1)
     ]
+    ticks = [{"x": _LEFT - 5, "y": y, "anchor": "end", "text": label} for y, label in marks]
     ticks += [
         {"x": round(_LEFT + (i + 0.5) * step, 2), "y": _HEIGHT - 8, "anchor": "middle", "text": str(i)}
         for i in range(0, steps, max(1, steps // 20))

@@ -42,10 +42,10 @@ def warnings(summary) -> list[str]:
 
 def _ends(summary):
     table = Table(box=rich.box.SIMPLE_HEAD, pad_edge=False)
-    for heading in ("", "name", "shape", "type", "scale", "zero point"):
-        table.add_column(
-            heading, overflow="fold", justify="right" if heading in ("scale", "zero point") else "left"
-        )
+    for heading in ("", "name", "shape", "type"):
+        table.add_column(heading, overflow="fold")
+    for heading in ("scale", "zero point"):
+        table.add_column(heading, justify="right")
     for role, tensors in (("input", summary.inputs), ("output", summary.outputs)):
         for t in tensors:
             scale = "" if t.scale is None else f"{t.scale:.8g}"
@@ -57,7 +57,8 @@ def _ends(summary):
 def _operators(summary):
     table = Table(box=rich.box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("#", justify="right")
-    for heading in ("operator", "reads", "writes", "types"):
+    table.add_column("operator", no_wrap=True)
+    for heading in ("reads", "writes", "types"):
         table.add_column(heading, overflow="fold")
     for heading in ("MACs", "%", "weights", "%"):
         table.add_column(heading, justify="right", no_wrap=True)

@@ -44,13 +44,18 @@ def _check_subgraph(subgraph: Subgraph) -> None:
                 f"{where} reads tensor {unwritten[0]}, which nothing writes before it: "
                 "the graph has a cycle or a gap."
             )
-        again = [i for i in op.outputs if i in written and not subgraph.tensors[i].is_variable]
+        again = [i for i in op.outputs if i in written and _is_single(subgraph.tensors[i])]
         if again or len(set(op.outputs)) != len(op.outputs):
             raise ModelError(f"{where} writes tensor {(again or op.outputs)[0]}, which already has a value.")
         written.update(op.outputs)
     missing = [i for i in subgraph.outputs if i not in written]
     if missing:
         raise ModelError(f"tensor {missing[0]} is an output of {place}, but no operator writes it.")
+
+
+def _is_single(tensor) -> bool:
+    """Says whether a tensor may be written only once; variables and tensors without elements are free."""
+    return not tensor.is_variable and tensor.size > 0
 
 
 def _check_range(indices, count, lowest, what):
