@@ -112,6 +112,10 @@ class Node:
         """Returns the values of a constant input, None for an activation or an absent input."""
         return self._constants.get(self.op.inputs[position]) if self.has_input(position) else None
 
+    def constant_of(self, index) -> np.ndarray | None:
+        """Returns the values of a constant tensor by its index, None for an activation."""
+        return self._constants.get(index)
+
     def required(self, position, what) -> np.ndarray:
         """Returns the values of an input that must be constant."""
         values = self.constant(position)
@@ -275,8 +279,7 @@ def _call_distances(call):
     for at, written in enumerate(call.outputs):
         for tensor in {o.tensor for o in call.inputs if isinstance(o, Operand)}:
             uses = [p for p, o in enumerate(call.inputs) if isinstance(o, Operand) and o.tensor == tensor]
-            whole = not written.offset and not any(call.inputs[p].offset for p in uses)
-            if not whole or tensor == written.tensor or any((p, at) not in permitted for p in uses):
+            if tensor == written.tensor or any((p, at) not in permitted for p in uses):
                 continue
             needed = {permitted[p, at] for p in uses}
             if len(needed) == 1 or not any(is_exact for _, is_exact in needed):

@@ -81,7 +81,8 @@ class Overlap:
     Attributes:
         input: Position in `Call.inputs`.
         output: Position in `Call.outputs`.
-        distance: Bytes, may be negative; `ANYWHERE` where the kernel copies the input first.
+        distance: Bytes between the starts of the two tensors, may be negative; `ANYWHERE` where the
+            kernel copies the input first.
         exact: Whether the kernel works at this distance only, not at greater ones.
     """
 
