@@ -91,7 +91,7 @@ def read_folder(folder):
     return ModelFolder(folder, name, tuple(ports["input"]), tuple(ports["output"]), operators)
 
 
-def build(model: ModelFolder, core: Core, work, *, samples=(), toolchain="zig", optimize="-O2") -> Image:
+def build(model: ModelFolder, core: Core, work, *, samples=(), toolchain="zig", optimize="-Os") -> Image:
     """Links a model into a firmware image for a core.
 
     Args:

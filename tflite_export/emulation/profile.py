@@ -32,7 +32,7 @@ class Profile:
 
     Attributes:
         cpu: Name of the core.
-        compiler: Toolchain and optimization, `"zig -O2"`.
+        compiler: Toolchain and optimization, `"zig -Os"`.
         instructions: Executed for the first sample, from the call of invoke to its return.
         operators: The same by operator; the rest is the call sequence itself.
         code_bytes: Code in flash: start-up, kernels, call sequence.
@@ -80,7 +80,7 @@ class Profile:
         return "\n".join(lines)
 
 
-def emulate(model, cpu="cortex-m4", *, samples=None, toolchain="zig", optimize="-O2", check=True):
+def emulate(model, cpu="cortex-m4", *, samples=None, toolchain="zig", optimize="-Os", check=True):
     """Runs a model on an emulated core and returns a `Profile`.
 
     The C that `write_c` generates is compiled, linked with a minimal start-up into a firmware image and run.

@@ -57,7 +57,7 @@ def find_compiler(core: Core, toolchain="zig"):
     return [program, *core.gcc_flags]
 
 
-def link(core: Core, sources, elf, *, script, toolchain="zig", optimize="-O2", include=(), flags=()):
+def link(core: Core, sources, elf, *, script, toolchain="zig", optimize="-Os", include=(), flags=()):
     """Compiles and links C files into a firmware image.
 
     Args:

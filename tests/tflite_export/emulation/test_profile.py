@@ -115,7 +115,7 @@ def test_a_folder_of_c_runs_with_given_samples(tmp_path):
 def test_the_table_names_operators_and_totals():
     text = str(emulate(dense()))
     assert "FULLY_CONNECTED" in text
-    assert "cortex-m4, zig -O2" in text
+    assert "cortex-m4, zig -Os" in text
     assert "outputs equal TensorFlow Lite Micro's on 3 samples" in text
 
 

@@ -14,6 +14,8 @@ from tflite_export.c.requant import (
 )
 from tflite_export.c.window import slide
 
+PLANE_BYTES = 1024  # a block of rows at a time where the plane of a channel would need more
+
 
 @emits("DEPTHWISE_CONV_2D")
 def depthwise_conv_2d(node):
@@ -63,52 +65,68 @@ def _planes(node, window, limits, by_channel, bias, multipliers):
         return None
     weights = np.array(by_channel)
     weights[scaling.constant] = 0
-    upright, turned = (_plane(window, axes) for axes in ((0, 1), (1, 0)))
-    transposed = turned["pairs"] < upright["pairs"]
-    plane = turned if transposed else upright
+    upright, turned = (
+        _plane(window, axes, zero_point=limits["input_zero_point"]) for axes in ((0, 1), (1, 0))
+    )
+    plane = turned if turned[1] < upright[1] else upright
+    axes, _, planes = plane
     multiplier = len(bias) // window.input[2]
-    plane.pop("pairs")
     params = {
-        "transposed": int(transposed),
-        "channels": window.input[2],
-        "depth_multiplier": multiplier,
-        **plane,
-        **limits,
-        "weights": Constant("weights", "int8_t", weights.transpose(0, 2, 1) if transposed else weights),
+        "planes": {**planes, "channels": window.input[2], "depth_multiplier": multiplier},
+        **{key: limits[key] for key in ("output_zero_point", "output_min", "output_max")},
+        "weights": Constant("weights", "int8_t", weights if axes == (0, 1) else weights.transpose(0, 2, 1)),
         "bias": Constant("bias", "int32_t", scaling.bias),
         "multiplier": Constant("multiplier", "int32_t", scaling.significand),
         "shift": Constant("shift", "uint8_t", scaling.shift),
     }
+    kernel = "depthwise_conv_2d_3x3_int8"
+    if window.filter != (3, 3) or window.dilation != (1, 1) or planes["stride_columns"] > 2:
+        kernel = "depthwise_conv_2d_planes_int8"
+        params |= {
+            "filter_rows": window.filter[axes[0]],
+            "filter_columns": window.filter[axes[1]],
+            "dilation_rows": window.dilation[axes[0]],
+            "dilation_columns": window.dilation[axes[1]],
+        }
     return Call(
-        "depthwise_conv_2d_planes_int8",
+        kernel,
         params,
         (node.operand(0),),
         (node.result(),),
-        scratch_bytes=2 * plane["pitch"] * plane["plane_rows"],
+        scratch_bytes=2 * planes["pitch"] * planes["plane_rows"],
         overlaps=(Overlap(0, 0, 0, exact=True),) if multiplier == 1 else (),
     )
 
 
-def _plane(window, axes):
-    """Geometry of the plane of a channel when `axes[0]` runs down its rows, and the pairs to compute."""
-    fields = {}
-    for name, axis in zip(("rows", "columns"), axes, strict=True):
-        fields |= {
-            f"input_{name}": window.input[axis],
-            f"output_{name}": window.output[axis],
-            f"filter_{name}": window.filter[axis],
-            f"stride_{name}": window.stride[axis],
-            f"dilation_{name}": window.dilation[axis],
-            f"pad_{name}": window.pad[axis],
-        }
-    rows, columns = (window.output[axis] for axis in axes)
-    if fields["stride_columns"] == 1:
+def _plane(window, axes, zero_point):
+    """The axes that run down and along the plane of a channel, the pairs to compute, and its geometry."""
+    (rows, columns), stride, pad = (
+        [v[axis] for axis in axes] for v in (window.output, window.stride, window.pad)
+    )
+    reach = [(window.filter[axis] - 1) * window.dilation[axis] + 1 for axis in axes]
+    if stride[1] == 1:
         columns += columns % 2
-    reach = {
-        name: (count - 1) * fields[f"stride_{name}"]
-        + (fields[f"filter_{name}"] - 1) * fields[f"dilation_{name}"]
-        + 1
-        for name, count in (("rows", rows), ("columns", columns))
+    pitch = (columns - 1) * stride[1] + reach[1]
+    pitch += pitch % 2
+    halo = max(0, reach[0] - stride[0])
+    block = max(1, (PLANE_BYTES // (2 * pitch) - halo) // stride[0])
+    # The rows after a block must lie below what the block writes where the output replaces the input.
+    if block >= rows or halo < pad[0] or rows * stride[0] > window.input[axes[0]] + stride[0] - 1:
+        block = rows
+    geometry = {
+        "transposed": int(axes == (1, 0)),
+        "stride_rows": stride[0],
+        "stride_columns": stride[1],
+        "input_rows": window.input[axes[0]],
+        "input_columns": window.input[axes[1]],
+        "output_rows": rows,
+        "output_columns": window.output[axes[1]],
+        "pad_rows": pad[0],
+        "pad_columns": pad[1],
+        "pitch": pitch,
+        "plane_rows": (block - 1) * stride[0] + reach[0],
+        "block_rows": block,
+        "halo_rows": halo,
+        "zero_point": zero_point,
     }
-    pitch = reach["columns"] + reach["columns"] % 2
-    return {**fields, "pitch": pitch, "plane_rows": reach["rows"], "pairs": rows * (columns + 1) // 2}
+    return axes, rows * (columns + 1) // 2, geometry

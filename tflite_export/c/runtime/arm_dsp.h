@@ -7,7 +7,8 @@
 
 /* The DSP instructions of Cortex-M4, M7, M33 and M55: two 16-bit lanes in a register. */
 
-#if defined(__ARM_FEATURE_DSP) && !defined(__ARM_BIG_ENDIAN) && (defined(__GNUC__) || defined(__clang__))
+/* The longest of the assembly here needs all registers, which only an optimizing compiler spares. */
+#if defined(__ARM_FEATURE_DSP) && !defined(__ARM_BIG_ENDIAN) && defined(__GNUC__) && defined(__OPTIMIZE__)
 #define TE_ARM_DSP 1
 
 /* Four bytes from any address. */

@@ -141,11 +141,8 @@ static __attribute__((noinline)) void multiply(const te_conv_2d_pairs_int8_param
   for (int channel = 0; channel < p->output_channels; channel += 2) {
     const uint32_t *x = columns;
     int32_t a0 = p->bias[channel], a1 = a0, a2 = a0, b0 = a0, b1 = a0, b2 = a0;
-    if (p->groups & 1) {
+    for (int rest = p->groups & 3; rest; --rest) {
       MULTIPLY(GROUP);
-    }
-    if (p->groups & 2) {
-      MULTIPLY(GROUP GROUP);
     }
     while (x != end) {
       MULTIPLY(GROUP GROUP GROUP GROUP);

@@ -53,11 +53,8 @@ static void widen(uint32_t *to, const int8_t *from, int depth) {
 
 static const int16_t *quad(const int16_t *weights, const uint32_t *x, const uint32_t *end, int32_t sums[4]) {
   int32_t s0 = 0, s1 = 0, s2 = 0, s3 = 0;
-  if ((end - x) & 2) {
+  while ((end - x) & 6) {
     MULTIPLY(GROUP);
-  }
-  if ((end - x) & 4) {
-    MULTIPLY(GROUP GROUP);
   }
   while (x != end) {
     MULTIPLY(GROUP GROUP GROUP GROUP);
@@ -111,18 +108,27 @@ void te_fully_connected_pairs_int8(const te_fully_connected_pairs_int8_params *p
 #else
   int8_t *const x = (int8_t *)scratch, *const end = x + 4 * p->groups;
 #endif
+  const int per_unit = p->per_unit, lowest = p->output_min, highest = p->output_max;
+#if defined(TE_ARM_DSP)
+  const int32_t twice_zero_point_1 = 2 * p->output_zero_point + 1;
+#endif
   for (int row = 0; row < p->rows; ++row, input += p->depth) {
     widen(x, input, p->depth);
     const int16_t *weights = p->weights;
-    const int32_t *multiplier = p->multiplier;
+    const int32_t *bias = p->bias, *multiplier = p->multiplier;
     const uint8_t *shift = p->shift;
     for (int unit = 0; unit < p->units; unit += 4) {
       int32_t sums[4];
       weights = quad(weights, x, end, sums);
-      for (int i = 0; i < 4 && unit + i < p->units; ++i, multiplier += p->per_unit, shift += p->per_unit) {
-        const int32_t sum = sums[i] + p->bias[unit + i];
+      for (int i = 0; i < 4 && unit + i < p->units; ++i, multiplier += per_unit, shift += per_unit) {
+        const int32_t sum = sums[i] + *bias++;
+#if defined(TE_ARM_DSP)
+        const int32_t rounding = twice_zero_point_1 * ((int32_t)1 << (*shift - 1));
+        const int32_t scaled = te_scaled_byte(2 * sum, *multiplier, rounding, *shift);
+#else
         const int32_t scaled = te_requantize_right(sum, *multiplier, *shift) + p->output_zero_point;
-        *output++ = (int8_t)te_clamp(scaled, p->output_min, p->output_max);
+#endif
+        *output++ = (int8_t)te_clamp(scaled, lowest, highest);
       }
     }
   }
