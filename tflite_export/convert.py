@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
+import functools
 import os
 import re
 import warnings
 
 from tflite_export import samples
-from tflite_export.converter_worker import convert_in_subprocess
+from tflite_export.converter_worker import convert_in_subprocess, quantize_in_subprocess
 from tflite_export.errors import ConversionError
 from tflite_export.fold import fold_constants
 from tflite_export.load import load_keras
@@ -56,13 +56,14 @@ def convert(model, representative_data=None, *, dtype="int8"):
     specs = samples.specs_of(_checked_model(model))
     function = _trace(model, specs)
     converter = _converter(function)
+    ready = []
     if dtype == "int8":
-        _prepare_int8(converter, function, specs, representative_data)
+        ready = _prepare_int8(converter, function, specs, representative_data)
     elif representative_data is not None:
         raise ValueError(
             "Only int8 needs representative_data. Received: representative_data with dtype='float32'."
         )
-    content = _with_signature(_run(converter), model)
+    content = _with_signature(_run(converter, ready), model)
     if dtype == "int8":
         _refuse_float(content)
     return TFLiteModel(content)
@@ -95,6 +96,7 @@ def _converter(function):
 
 
 def _prepare_int8(converter, function, specs, representative_data):
+    """Sets the converter to int8 and returns the samples for its calibration, none for a quantized model."""
     import tensorflow as tf
 
     is_quantized = any("FakeQuant" in op.type for op in _all_operations(function))
@@ -110,9 +112,16 @@ def _prepare_int8(converter, function, specs, representative_data):
         )
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     converter.inference_input_type = converter.inference_output_type = tf.int8
-    if not is_quantized:
-        converter.representative_dataset = _one_by_one(specs, representative_data)
-        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+    if is_quantized:
+        return []
+    ready = [
+        [part[i : i + 1] for part in batch]
+        for batch in samples.batches(specs, representative_data, 256)
+        for i in range(len(batch[0]))
+    ]
+    converter.representative_dataset = lambda: iter(ready)
+    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+    return ready
 
 
 def _trace(model, specs):
@@ -144,32 +153,34 @@ def _all_operations(function):
         yield from getattr(inner, "graph", graph).get_operations()
 
 
-def _one_by_one(specs, data):
-    """Returns a data set function for the calibrator, with all samples checked beforehand."""
-    ready = [
-        [part[i : i + 1] for part in batch]
-        for batch in samples.batches(specs, data, 256)
-        for i in range(len(batch[0]))
-    ]
-    return lambda: iter(ready)
-
-
-def _run(converter) -> bytes:
-    """Runs a TFLiteConverter with its native part in a process of its own."""
+def _run(converter, ready) -> bytes:
+    """Runs a TFLiteConverter with its native parts in processes of their own."""
     from tensorflow.compiler.mlir.lite.python import wrap_converter
+    from tensorflow.lite.python.convert import mlir_quantize
 
-    original = wrap_converter.wrapped_convert
-    wrap_converter.wrapped_convert = convert_in_subprocess
+    def quantize(content, input_type, output_type, *_):
+        return mlir_quantize(content, input_data_type=input_type, output_data_type=output_type)
+
+    # TensorFlow's own step would calibrate in this process.
+    converter._quantize = quantize
+    ours = {
+        "wrapped_convert": convert_in_subprocess,
+        "wrapped_experimental_mlir_quantize": functools.partial(quantize_in_subprocess, ready),
+    }
+    originals = {name: getattr(wrap_converter, name) for name in ours}
+    for name, function in ours.items():
+        setattr(wrap_converter, name, function)
     try:
-        with warnings.catch_warnings(), contextlib.redirect_stdout(None):
+        with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="Statistics for quantized inputs were expected")
             return converter.convert()
     except ConversionError:
         raise
     except Exception as error:
-        raise ConversionError(f"TensorFlow's converter refused the model: {_first_reason(error)}") from error
+        raise ConversionError(_first_reason(error)) from error
     finally:
-        wrap_converter.wrapped_convert = original
+        for name, function in originals.items():
+            setattr(wrap_converter, name, function)
 
 
 def _first_reason(error) -> str:
@@ -197,17 +208,18 @@ def _with_signature(content, model) -> bytes:
     signature.signatureKey = SIGNATURE_KEY
     signature.subgraphIndex = 0
     signature.inputs = named([tensor.name for tensor in model.inputs], main.inputs)
-    signature.outputs = named(_unique(model.output_names), main.outputs)
+    signature.outputs = named(_output_names(model), main.outputs)
     stored.signatureDefs = [signature]
     stored.description = "keras_shrink"
     return bytes(flatbuffer_utils.convert_object_to_bytearray(stored))
 
 
-def _unique(names):
-    """Keras gives an output the name of its layer: number those of a layer with several outputs."""
+def _output_names(model):
+    """Names of the layers that make the outputs, numbered where one makes several."""
     seen: dict[str, int] = {}
     result = []
-    for name in names:
+    for tensor in model.outputs:
+        name = tensor._keras_history.operation.name
         seen[name] = seen.get(name, -1) + 1
         result.append(f"{name}_{seen[name]}" if seen[name] else name)
     return result

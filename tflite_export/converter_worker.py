@@ -1,7 +1,7 @@
 """Runs TensorFlow's converter in a process of its own, where a crash is only an error message.
 
-Run as a script: reads a pickled `(model_flags, converter_flags, graph, debug_info)` of bytes from
-standard input and writes a pickled `("ok", tflite)` or `("error", text)` to standard output.
+Run as a script: reads a pickled `(job, arguments)` from standard input and writes a pickled
+`("ok", tflite)` or `("error", text)` to standard output.
 """
 
 import os
@@ -12,6 +12,7 @@ import sys
 from tflite_export.errors import ConversionError
 
 _TIMEOUT_S = 600
+_COMMAND = ["-m", "tflite_export.converter_worker"]
 
 
 def convert_in_subprocess(model_flags, converter_flags, graph, debug_info=b""):
@@ -20,12 +21,30 @@ def convert_in_subprocess(model_flags, converter_flags, graph, debug_info=b""):
     Raises:
         ConversionError: If the converter refuses the graph, crashes or does not come back.
     """
-    request = pickle.dumps((model_flags, converter_flags, graph, debug_info))
+    return _ask("convert", (model_flags, converter_flags, graph, debug_info))
+
+
+def quantize_in_subprocess(samples, content, *settings):
+    """Returns a float `.tflite` quantized with the ranges observed on samples.
+
+    Args:
+        samples: List of samples, each a list with one array of batch 1 for each input.
+        content: The float file.
+        *settings: Those of the converter's native quantizer, passed through.
+
+    Raises:
+        ConversionError: If the calibrator or the quantizer refuses the model or crashes.
+    """
+    return _ask("quantize", (samples, content, *settings))
+
+
+def _ask(job, arguments):
+    request = pickle.dumps((job, arguments))
     root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([root, *filter(None, sys.path)])}
     try:
         done = subprocess.run(
-            [sys.executable, "-m", "tflite_export.converter_worker"],
+            [sys.executable, *_COMMAND],
             input=request,
             capture_output=True,
             env=environment,
@@ -37,17 +56,17 @@ def convert_in_subprocess(model_flags, converter_flags, graph, debug_info=b""):
     if done.returncode != 0:
         last = "\n".join(done.stderr.decode(errors="replace").strip().splitlines()[-5:])
         how = f"signal {-done.returncode}" if done.returncode < 0 else f"exit status {done.returncode}"
-        raise ConversionError(f"TensorFlow's converter crashed ({how}) on this graph.\n{last}")
+        raise ConversionError(f"TensorFlow's converter crashed ({how}) on this model.\n{last}")
     status, result = pickle.loads(done.stdout)
     if status != "ok":
-        raise ConversionError(f"TensorFlow's converter refused the graph: {result}")
+        raise ConversionError(f"TensorFlow's converter refused the model: {result}")
     return result
 
 
-def _converter():
-    """Returns the converter's native function without importing the rest of TensorFlow.
+def _bypass_tensorflow():
+    """Lets single extension modules of TensorFlow be imported without the rest of it.
 
-    All of TensorFlow takes seconds to import; the extension alone a few tenths.
+    All of TensorFlow takes seconds to import; the extensions alone a few tenths.
     """
     import importlib.util
     import types
@@ -56,25 +75,40 @@ def _converter():
     package = types.ModuleType("tensorflow")
     package.__path__ = list(found.submodule_search_locations)
     sys.modules["tensorflow"] = package
+
+
+def _convert(model_flags, converter_flags, graph, debug_info):
     from tensorflow.compiler.mlir.lite.python import _pywrap_converter_api
     from tensorflow.compiler.mlir.quantization.tensorflow.python import pywrap_function_lib
 
     # The library of Python callbacks serves a quantizer that is not used here; the base class will do.
     callbacks = pywrap_function_lib.PyFunctionLibrary()
-    return lambda model_flags, converter_flags, graph, debug_info: _pywrap_converter_api.Convert(
-        model_flags, converter_flags, graph, False, debug_info, callbacks
-    )
+    return _pywrap_converter_api.Convert(model_flags, converter_flags, graph, False, debug_info, callbacks)
+
+
+def _quantize(samples, content, *settings):
+    from tensorflow.compiler.mlir.lite.python import _pywrap_converter_api
+    from tensorflow.lite.python.optimize import _pywrap_tensorflow_lite_calibration_wrapper as calibration
+
+    # The calibrator reads these bytes without owning them: they have to outlive it.
+    prepared = calibration.AddIntermediateTensors(content)
+    calibrator = calibration.CalibrationWrapper(prepared, [], [])
+    calibrator.Prepare([list(part.shape) for part in samples[0]])
+    for sample in samples:
+        calibrator.FeedTensor(sample)
+    return _pywrap_converter_api.ExperimentalMlirQuantizeModel(calibrator.Calibrate(), *settings)
 
 
 def main():
-    """Serves one conversion."""
+    """Serves one job."""
     request = sys.stdin.buffer.read()
     # Native code prints to file descriptor 1: keep the answer apart from it.
     answer = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
-    convert = _converter()
+    job, arguments = pickle.loads(request)
+    _bypass_tensorflow()
     try:
-        result = ("ok", convert(*pickle.loads(request)))
+        result = ("ok", {"convert": _convert, "quantize": _quantize}[job](*arguments))
     except Exception as error:
         result = ("error", str(error)[:2000])
     answer.write(pickle.dumps(result))

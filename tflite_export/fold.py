@@ -42,6 +42,8 @@ def _constant_operations(graph, inputs) -> set[str]:
     constant: set[str] = set()
     for op in graph.get_operations():
         pure = op.name not in inputs and op.type != "Placeholder" and not op.op_def.is_stateful
+        # Lists and resources have no constant form.
+        pure = pure and all(tensor.dtype.is_numpy_compatible for tensor in op.outputs)
         if pure and not op.control_inputs and all(tensor.op.name in constant for tensor in op.inputs):
             constant.add(op.name)
     return constant
