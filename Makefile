@@ -11,7 +11,7 @@ demo: $(READY)
 	$(BIN)/keras-shrink demo
 
 test: check
-	$(BIN)/python -m pytest -n $(WORKERS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 check: $(READY)
 	$(BIN)/ruff check .

@@ -33,7 +33,17 @@ def main():
         samples, target = Path(folder, "x.npy"), Path(folder, "resnet8.tflite")
         np.save(samples, x_train[:500].astype("float32"))
         start = time.perf_counter()
-        command = [sys.executable, "-m", "keras_shrink", "convert", model, "--representative", samples, "-o", target]
+        command = [
+            sys.executable,
+            "-m",
+            "keras_shrink",
+            "convert",
+            model,
+            "--representative",
+            samples,
+            "-o",
+            target,
+        ]
         subprocess.run(command, check=True)
         seconds = time.perf_counter() - start
         graph = read(target)

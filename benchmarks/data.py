@@ -22,7 +22,9 @@ def load(name):
 
     if hasattr(keras.datasets, name):
         return getattr(keras.datasets, name).load_data()
-    sys.exit(f"The data set {name!r} is not in keras.datasets. Set KERAS_SHRINK_DATA to a folder that has it.")
+    sys.exit(
+        f"The data set {name!r} is not in keras.datasets. Set KERAS_SHRINK_DATA to a folder that has it."
+    )
 
 
 def model_path(name):
@@ -30,5 +32,7 @@ def model_path(name):
     folder = os.environ.get("KERAS_SHRINK_MODELS")
     path = Path(folder, name) if folder else None
     if path is None or not path.is_file():
-        sys.exit(f"{name} is missing. Set KERAS_SHRINK_MODELS to the folder that has it. Received: {folder!r}.")
+        sys.exit(
+            f"{name} is missing. Set KERAS_SHRINK_MODELS to the folder that has it. Received: {folder!r}."
+        )
     return path

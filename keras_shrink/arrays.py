@@ -17,6 +17,8 @@ def load_array(source: str, *, limit=None) -> np.ndarray:
     path, _, name = source.partition(":") if ".npz:" in source else (source, "", "")
     if not Path(path).is_file():
         raise FileNotFoundError(f"There is no such file. Received: {path!r}.")
+    if Path(path).suffix not in (".npy", ".npz"):
+        raise ValueError(f"{path!r} is not a .npy or .npz file. Save the inputs with numpy.save first.")
     try:
         stored = np.load(path, allow_pickle=False)
     except (ValueError, OSError) as error:

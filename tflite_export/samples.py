@@ -27,6 +27,13 @@ def packed(model, parts):
     return parts[0] if len(model.inputs) == 1 else keras.tree.pack_sequence_as(model.input, list(parts))
 
 
+def predict(model, parts) -> list[np.ndarray]:
+    """Returns a Keras model's outputs for whole arrays, one for each input, as a flat list."""
+    import keras
+
+    return [np.asarray(y) for y in keras.tree.flatten(model.predict(packed(model, parts), verbose=0))]
+
+
 def batches(
     specs: Sequence[InputSpec], data, batch_size: int, *, what: str = "representative_data"
 ) -> Iterator[list[np.ndarray]]:

@@ -99,7 +99,7 @@ def verify(tflite, samples, model=None) -> Verification:
     keras = None
     if model is not None:
         results = {tensor.index: got for tensor, got in outputs}
-        promised = _run_keras(
+        promised = sample_arrays.predict(
             model, [dequantized(x, t) for x, t in zip(given, names_in.values(), strict=True)]
         )
         keras = tuple(
@@ -154,13 +154,6 @@ def _batched(values):
 
 def _flat(values, integers):
     return values.reshape(len(integers[0]), -1)
-
-
-def _run_keras(model, parts):
-    import keras
-
-    outputs = model.predict(sample_arrays.packed(model, parts), verbose=0, batch_size=64)
-    return [np.asarray(y) for y in keras.tree.flatten(outputs)]
 
 
 def _difference(name, tensor, got, want):

@@ -9,7 +9,9 @@ def names(calls):
 
 
 def test_nested_models_are_opened_up_in_order():
-    inner = keras.Sequential([keras.Input((4,)), layers.Dense(4, name="b"), layers.ReLU(name="c")], name="inner")
+    inner = keras.Sequential(
+        [keras.Input((4,)), layers.Dense(4, name="b"), layers.ReLU(name="c")], name="inner"
+    )
     inputs = keras.Input((4,))
     x = layers.Dense(4, name="a")(inputs)
     model = keras.Model(inputs, layers.Softmax(name="d")(inner(x)))

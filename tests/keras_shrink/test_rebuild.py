@@ -2,9 +2,9 @@ import keras
 import numpy as np
 import pytest
 from keras import layers
-from tests.keras_shrink.networks import pictures, residual_network
 
 from keras_shrink.rebuild import rebuild
+from tests.keras_shrink.networks import pictures, residual_network
 
 
 def nested():
@@ -49,7 +49,9 @@ def test_a_compiled_model_gives_one_compiled_alike_with_a_fresh_optimizer():
     assert int(model.optimizer.iterations) == 1
 
 
-@pytest.mark.parametrize("make", [residual_network, lambda: keras.Sequential([keras.Input((8, 8, 3)), layers.Flatten()])])
+@pytest.mark.parametrize(
+    "make", [residual_network, lambda: keras.Sequential([keras.Input((8, 8, 3)), layers.Flatten()])]
+)
 def test_a_layer_can_be_put_behind_the_input(make):
     copy = rebuild(make(), behind_input=lambda tensor: layers.Rescaling(0.0, name="silence"))
     x = pictures(4)

@@ -19,7 +19,11 @@ def half_masked(kind):
     mask = np.random.default_rng(0).random(layer.kernel.shape) < 0.5
     inputs = keras.Input(shape)
     outputs = layers.Flatten()(Transformed(make(), weights={"kernel": [Mask(mask)]})(inputs))
-    return keras.Model(inputs, outputs), mask, np.random.default_rng(1).normal(size=(16, *shape)).astype("float32")
+    return (
+        keras.Model(inputs, outputs),
+        mask,
+        np.random.default_rng(1).normal(size=(16, *shape)).astype("float32"),
+    )
 
 
 @pytest.mark.parametrize("kind", WRAPPED)

@@ -76,7 +76,9 @@ def test_calibration_alone_stays_close_to_float(model):
 
 
 def test_ranges_are_those_of_the_data():
-    model = keras.Sequential([keras.Input((2,), name="x"), layers.Dense(1, kernel_initializer="ones", name="sum")])
+    model = keras.Sequential(
+        [keras.Input((2,), name="x"), layers.Dense(1, kernel_initializer="ones", name="sum")]
+    )
     quantized = ks.calibrate(model, np.array([[1.0, 2.0], [-3.0, -4.0], [0.0, 1.0]]))
     assert quantized.get_layer("x_int8").range() == (-4.0, 2.0)
     assert quantized.get_layer("sum").outputs_through[0].range() == (-7.0, 3.0)
@@ -168,7 +170,9 @@ def test_a_model_that_saw_no_data_says_so():
 
 
 def test_nested_and_shared_layers_are_quantized():
-    inner = keras.Sequential([keras.Input((4,)), layers.Dense(4, name="inside"), layers.ReLU(name="relu")], name="inner")
+    inner = keras.Sequential(
+        [keras.Input((4,)), layers.Dense(4, name="inside"), layers.ReLU(name="relu")], name="inner"
+    )
     shared = layers.Dense(4, name="shared")
     inputs = keras.Input((4,), name="x")
     quantized = ks.calibrate(keras.Model(inputs, inner(shared(shared(inputs)))), pictures(shape=(4,)))
@@ -187,7 +191,9 @@ def test_layers_without_integer_form_stay_float_with_their_reasons():
             layers.Dense(2, name="fc"),
         ]
     )
-    with pytest.warns(UserWarning, match=r"2 layer\(s\) cannot be quantized and stay float:\n  selu: .*\n  unit: "):
+    with pytest.warns(
+        UserWarning, match=r"2 layer\(s\) cannot be quantized and stay float:\n  selu: .*\n  unit: "
+    ):
         quantized = ks.quantize(model)
     assert quantized.get_layer("fc").transforms
     assert not quantized.get_layer("selu").transforms
@@ -197,7 +203,9 @@ def test_strict_names_all_layers_and_reasons_at_once():
     model = keras.Sequential(
         [keras.Input((8,)), layers.Dense(4, activation="selu", name="a"), layers.UnitNormalization(name="b")]
     )
-    with pytest.raises(ValueError, match=r"2 layer\(s\) cannot be quantized:\n  a: its activation selu.*\n  b: no integer"):
+    with pytest.raises(
+        ValueError, match=r"2 layer\(s\) cannot be quantized:\n  a: its activation selu.*\n  b: no integer"
+    ):
         ks.quantize(model, strict=True)
 
 
@@ -208,7 +216,9 @@ def test_normalization_without_a_linear_layer_before_it_is_refused():
 
 
 def test_a_relu6_of_its_own_is_refused():
-    model = keras.Sequential([keras.Input((8, 8, 3)), layers.MaxPooling2D(name="pool"), layers.ReLU(6.0, name="six")])
+    model = keras.Sequential(
+        [keras.Input((8, 8, 3)), layers.MaxPooling2D(name="pool"), layers.ReLU(6.0, name="six")]
+    )
     with pytest.raises(ValueError, match="six: this ReLU6 is an operator of its own"):
         ks.quantize(model, strict=True)
 
@@ -239,7 +249,9 @@ def test_momentum_outside_its_range_is_refused(momentum):
 
 
 def test_calibration_data_of_the_wrong_shape_is_refused():
-    with pytest.raises(ValueError, match=r"must have shape \(None, 8, 8, 3\) for input 'picture'.*\(32, 4, 4, 3\)"):
+    with pytest.raises(
+        ValueError, match=r"must have shape \(None, 8, 8, 3\) for input 'picture'.*\(32, 4, 4, 3\)"
+    ):
         ks.calibrate(sequential(), pictures(shape=(4, 4, 3)))
 
 
