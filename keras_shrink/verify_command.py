@@ -41,7 +41,7 @@ def verify_file(tflite_path, samples, model_path, tolerance, limit) -> bool:
 def difference_table(result, *, title):
     """Returns the `Verification` as a table to print."""
     table = Table(title=title, title_justify="left", box=rich.box.SIMPLE_HEAD)
-    table.add_column("TFLM against")
+    table.add_column("TFLM against", no_wrap=True)
     table.add_column("output")
     for heading in ("elements", "differing", "max steps", "mean steps", "same class"):
         table.add_column(heading, justify="right")
