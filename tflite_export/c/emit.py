@@ -23,7 +23,7 @@ from tflite_export.c.program import (
     Step,
 )
 from tflite_export.errors import ModelError
-from tflite_export.graph import Graph, Op, Subgraph, Tensor
+from tflite_export.graph import Graph, Op, Tensor
 
 
 class UnsupportedError(ModelError):
@@ -83,13 +83,23 @@ def emitters():
 
 
 class Node:
-    """One operator as its emitter sees it."""
+    """One operator as its emitter sees it.
 
-    def __init__(self, op: Op, subgraph: Subgraph, constants: dict[int, np.ndarray], resources: dict):
+    Attributes:
+        op: The operator.
+        options: Its options.
+        graph: The whole file.
+        variables: Resource tensor -> key of its state; VAR_HANDLE fills it.
+        states: Key -> `State`, for every state found so far.
+    """
+
+    def __init__(self, op: Op, graph: Graph, constants: dict[int, np.ndarray], variables: dict, states: dict):
         self.op = op
         self.options = op.options
-        self.resources = resources
-        self._subgraph = subgraph
+        self.graph = graph
+        self.variables = variables
+        self.states = states
+        self._subgraph = graph.main
         self._constants = constants
 
     def input(self, position) -> Tensor:
@@ -202,13 +212,14 @@ def plan_program(graph: Graph) -> Program:
     steps: list[Step] = []
     aliases: dict[int, int] = {}
     refused: list[str] = []
-    resources: dict = {}
+    variables: dict = {}
+    states = _variable_tensors(subgraph)
     for op in live:
         try:
             emitter = registry.get(op.code)
             if emitter is None:
                 raise UnsupportedError("no kernel for it")
-            emitted = emitter.function(Node(op, subgraph, constants, resources))
+            emitted = emitter.function(Node(op, graph, constants, variables, states))
         except UnsupportedError as error:
             refused.append(f"{op.code} (operator {op.index}): {error}")
             continue
@@ -227,7 +238,20 @@ def plan_program(graph: Graph) -> Program:
             "This model cannot become C. What stands in the way:\n  " + "\n  ".join(refused) + "\n"
             f"Operators with kernels: {', '.join(sorted(registry))}."
         )
-    return _lay_out(subgraph, tuple(steps), aliases)
+    return _lay_out(subgraph, tuple(steps), aliases, states)
+
+
+def _variable_tensors(subgraph):
+    """The states that are tensors, zero after a reset."""
+    states = {}
+    for tensor in subgraph.tensors:
+        if tensor.is_variable:
+            zero = 0
+            if tensor.dtype == "int8" and tensor.quantization is not None:
+                zero = int(tensor.quantization.zero_point[0])
+            initial = bytes([zero & 255]) * (tensor.size * element_bytes(tensor))
+            states[tensor.index] = State(tensor.index, initial)
+    return states
 
 
 def _live_ops(subgraph, registry):
@@ -243,7 +267,7 @@ def _live_ops(subgraph, registry):
     return live[::-1]
 
 
-def _lay_out(subgraph, steps, aliases):
+def _lay_out(subgraph, steps, aliases, states):
     def root(index):
         while index in aliases:
             index = aliases[index]
@@ -251,7 +275,7 @@ def _lay_out(subgraph, steps, aliases):
 
     steps = tuple(Step(s.index, s.code, tuple(_with_roots(call, root) for call in s.calls)) for s in steps)
     calls = [call for step in steps for call in step.calls]
-    blocks = _blocks(subgraph, calls, root)
+    blocks = _blocks(subgraph, calls, root, states)
     by_key = {b.key: b for b in blocks}
     distances, exact = {}, set()
     for moment, call in enumerate(calls):
@@ -267,7 +291,7 @@ def _lay_out(subgraph, steps, aliases):
         arena_bytes=arena,
         inputs=tuple(port(i) for i in subgraph.inputs),
         outputs=tuple(port(i) for i in subgraph.outputs),
-        states=(),
+        states=tuple(states[b.key] for b in blocks if b.key in states),
         blocks=tuple(blocks),
     )
 
@@ -299,15 +323,17 @@ def _with_roots(call, root):
     )
 
 
-def _blocks(subgraph, calls, root):
+def _blocks(subgraph, calls, root, states):
     first, last, size = {}, {}, {}
 
     def use(index, moment):
         key = root(index)
         first[key] = min(first.get(key, moment), moment)
         last[key] = max(last.get(key, moment), moment)
-        tensor = subgraph.tensors[key]
-        size[key] = tensor.size * element_bytes(tensor)
+        if key in states:
+            first[key], last[key], size[key] = -1, len(calls), len(states[key].initial)
+        else:
+            size[key] = subgraph.tensors[key].size * element_bytes(subgraph.tensors[key])
 
     for index in subgraph.inputs:
         use(index, -1)

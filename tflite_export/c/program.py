@@ -61,12 +61,12 @@ class Operand:
     """A tensor in the arena that a kernel reads or writes.
 
     Attributes:
-        tensor: Index of the tensor.
+        tensor: Index of the tensor, or the key of a resource.
         ctype: C type of an element.
         offset: Elements to skip.
     """
 
-    tensor: int
+    tensor: Any
     ctype: str
     offset: int = 0
 
@@ -191,14 +191,12 @@ class State:
     """A buffer whose content survives from one invocation to the next.
 
     Attributes:
-        offset: Bytes from the start of the arena.
-        size: Bytes.
-        initial: What it holds after a reset, bytes; None for zeros.
+        key: Tensor index, or the key of a resource.
+        initial: What it holds after a reset.
     """
 
-    offset: int
-    size: int
-    initial: bytes | None = None
+    key: Any
+    initial: bytes
 
 
 @dataclass(frozen=True)

@@ -251,11 +251,25 @@ def _accessors(program, name):
         lines.append(f"void {name}_reset_in(void *arena) {{")
         lines.append("  uint8_t *base = (uint8_t *)arena;")
         for state in program.states:
-            fill = state.initial[0] if state.initial else 0
-            lines.append(f"  for (uint32_t i = 0; i < {state.size}u; ++i) {{")
-            lines.append(f"    base[{state.offset} + i] = {fill};")
-            lines.append("  }")
+            lines += _reset(state, program.offsets[state.key])
         lines += ["}", ""]
+    return lines
+
+
+def _reset(state, offset):
+    """A loop that gives a state its initial content."""
+    size, value = len(state.initial), f"{state.initial[0]}"
+    lines = ["  {"]
+    if len(set(state.initial)) > 1:
+        numbers = _numbers(np.frombuffer(state.initial, np.uint8), "uint8_t")
+        lines.append(f"    static const uint8_t initial[{size}] = {{\n{numbers}\n    }};")
+        value = "initial[i]"
+    lines += [
+        f"    for (uint32_t i = 0; i < {size}u; ++i) {{",
+        f"      base[{offset} + i] = {value};",
+        "    }",
+        "  }",
+    ]
     return lines
 
 
