@@ -75,11 +75,15 @@ def inspect(
     as_json: Annotated[bool, typer.Option("--json", help="Print everything as JSON.")] = False,
     html: Annotated[Path | None, typer.Option(help="Also write a page with the memory plan drawn.")] = None,
     measure: Annotated[bool, typer.Option(help="Measure the arena on TensorFlow Lite Micro.")] = True,
+    device: Annotated[str | None, typer.Option(help="Say whether it fits this board; 'all' for all.")] = None,
 ):
-    """Show what a .tflite is and needs: operators, sizes, work, memory."""
-    from keras_shrink.inspect_command import inspect_file
+    """Show what a .tflite is and needs: operators, sizes, work, memory. With a device: whether it fits."""
+    from keras_shrink.inspect_command import check_file, inspect_file
 
-    inspect_file(tflite, as_json, html, measure)
+    if device is None:
+        inspect_file(tflite, as_json, html, measure)
+    elif not check_file(tflite, device, as_json):
+        raise typer.Exit(1)
 
 
 def main():

@@ -14,6 +14,7 @@ _HOMES: dict[str, str] = {
     "ModelError": "errors",
     "TFLiteModel": "model",
     "EmulationError": "emulation.toolchain",
+    "check": "preflight",
     "convert": "convert",
     "emulate": "emulation.profile",
     "ModelCard": "model_metadata",
