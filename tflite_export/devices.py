@@ -1,4 +1,4 @@
-"""The boards a model may be meant for, and what is assumed of their processors; the facts are in boards.toml."""
+"""The boards a model may be meant for, and what is assumed of their processors; see boards.toml."""
 
 from __future__ import annotations
 
