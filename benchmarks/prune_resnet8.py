@@ -4,7 +4,7 @@
 
 Every row starts from the trained float model `mlperf_resnet8.h5`; "none" is fine-tuned in the same way
 without pruning. Sparsity counts the kernels of all convolutions and of the last layer; biases and
-BatchNormalization stay dense.
+BatchNormalization stay dense. Element and block sparsity rank all layers together.
 """
 
 import argparse
@@ -23,8 +23,8 @@ import keras_shrink as ks
 CASES = {
     "none": None,
     "2:4 50%": (ks.NofM(2, 4), 0.5),
-    **{f"element {s}%": (ks.Element(), s / 100) for s in (50, 75, 80, 90)},
-    **{f"block 1x4 {s}%": (ks.Block((1, 4)), s / 100) for s in (50, 75, 80, 90)},
+    **{f"element {s}%": (ks.Element(), s / 100) for s in (90, 80, 75, 50)},
+    **{f"block 1x4 {s}%": (ks.Block((1, 4)), s / 100) for s in (90, 80, 75, 50)},
     "1:4 75%": (ks.NofM(1, 4), 0.75),
 }
 
@@ -65,12 +65,14 @@ def run(case, data, epochs, batch_size, learning_rate, seed):
         keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(learning_rate, steps)),
         "sparse_categorical_crossentropy",
         metrics=["accuracy"],
+        jit_compile=False,  # faster here than XLA's convolutions on a CPU
     )
     callbacks = []
     if case is not None:
         pattern, sparsity = case
-        schedule = ks.schedules.polynomial(0.0, sparsity, end_step=steps // 2)
-        callbacks.append(ks.GradualPruning(schedule, pattern=pattern, frequency=50))
+        schedule = ks.schedules.polynomial(0.0, sparsity, end_step=int(0.4 * steps))
+        scope = "layer" if isinstance(pattern, ks.NofM) else ks.pruning.Global(min_kept=0.05)
+        callbacks.append(ks.GradualPruning(schedule, pattern=pattern, scope=scope, frequency=50))
     model.fit(batches, epochs=epochs, verbose=0, callbacks=callbacks)
     accuracy = model.evaluate(x_test.astype("float32"), y_test, batch_size=500, verbose=0)[1]
     weights = [kernel.variable.numpy() for kernel in ks.select.find_kernels(model)]
@@ -83,7 +85,7 @@ def main():
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--epochs", type=int, default=2)
-    parser.add_argument("--batch-size", type=int, default=128)
+    parser.add_argument("--batch-size", type=int, default=64)
     parser.add_argument("--learning-rate", type=float, default=1e-3)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--cases", nargs="*", default=list(CASES), choices=list(CASES))

@@ -50,30 +50,37 @@ class GradualPruning(keras.callbacks.Callback):
         self.pruner = Pruner(schedule, **choices)
         self.total_steps = total_steps
         self.log_layers = log_layers
+        self._planned = False
         self._begun = False
+        self._at_step = 0
+        self._first_iteration = 0
         self._logs = {}
 
     def on_train_begin(self, logs=None):
         """Notes that a new `fit` starts."""
+        self._planned = False
         self._begun = False
         self._logs = {}
 
     def on_epoch_begin(self, epoch, logs=None):
         """Takes up the model before the first step: only now all other callbacks have restored theirs."""
-        if self._begun:
+        if self._planned:
             return
-        known = self.pruner._model is self.model
-        steps = self.params.get("steps")
-        at_step = None if known else (epoch * steps if steps else None)
-        if at_step is None and not known and epoch:
-            at_step = self._iterations()
-        self.pruner.begin(self.model, at_step=at_step)
-        self._check_schedule(epoch, steps)
-        self._begun = True
+        updates = self._updates_per_epoch()
+        if self.pruner.knows(self.model):
+            self._at_step = self.pruner.current_step
+        else:
+            self._at_step = round(epoch * updates) if updates else (self._iterations() if epoch else 0)
+        self._check_schedule(epoch, updates)
+        self._first_iteration = self._iterations()
+        self._planned = True
+        self._begin_when_built()
 
     def on_train_batch_begin(self, batch, logs=None):
         """Updates the masks where the schedule asks for it."""
-        if self.pruner.step() or not self._logs:
+        if not self._begun:
+            self._begin_when_built()
+        if self._begun and (self.pruner.step() or not self._logs):
             self._logs = self._measure()
 
     def on_train_batch_end(self, batch, logs=None):
@@ -89,7 +96,7 @@ class GradualPruning(keras.callbacks.Callback):
     def on_train_end(self, logs=None):
         """Makes the zeros final, and says so where the schedule was cut short."""
         if not self._begun:
-            return
+            self._begin_when_built()
         self.pruner.end()
         step, last = self.pruner.current_step, self.pruner.last_step
         if step < last and (self.total_steps is None or step >= self.total_steps):
@@ -99,9 +106,24 @@ class GradualPruning(keras.callbacks.Callback):
                 stacklevel=2,
             )
 
+    def _begin_when_built(self):
+        """Takes up the model. A model without an Input is built by its first step, so it waits for that."""
+        if not self.model.built:
+            return
+        done = self._iterations() - self._first_iteration
+        self.pruner.begin(self.model, at_step=self._at_step + done)
+        self._begun = True
+
     def _iterations(self):
         optimizer = getattr(self.model, "optimizer", None)
         return int(optimizer.iterations.numpy()) if optimizer is not None else 0
+
+    def _updates_per_epoch(self):
+        """Returns how often the optimizer updates the weights in an epoch, or None where nobody knows."""
+        steps = self.params.get("steps")
+        optimizer = getattr(self.model, "optimizer", None)
+        inner = getattr(optimizer, "inner_optimizer", optimizer)
+        return steps and steps / (getattr(inner, "gradient_accumulation_steps", None) or 1)
 
     def _measure(self):
         logs = {"sparsity": self.pruner.sparsity}
@@ -109,13 +131,13 @@ class GradualPruning(keras.callbacks.Callback):
             logs.update({f"sparsity/{name}": value for name, value in self.pruner.layer_sparsity.items()})
         return logs
 
-    def _check_schedule(self, epoch, steps):
+    def _check_schedule(self, epoch, updates):
         """Refuses a schedule that cannot finish, or never fires, within the training that is coming."""
-        now = self.pruner.current_step
+        now = self._at_step
         if self.total_steps is not None:
             end = self.total_steps
-        elif steps:
-            end = now + (self.params["epochs"] - epoch) * steps
+        elif updates:
+            end = int(now + (self.params["epochs"] - epoch) * updates)
         else:
             warnings.warn(
                 "The number of steps per epoch is unknown, so nobody can tell whether the pruning schedule "
@@ -128,8 +150,8 @@ class GradualPruning(keras.callbacks.Callback):
         if last > end:
             raise ValueError(
                 f"The pruning schedule cannot finish: its last step is {last}, and training ends at step "
-                f"{end} ({self.params['epochs']} epochs of {steps} steps). Set end_step to at most {end}, "
-                "train longer, or pass total_steps where training goes on in another fit."
+                f"{end} ({self.params['epochs']} epochs of {updates:g} steps). Set end_step to at "
+                f"most {end}, train longer, or pass total_steps where training goes on in another fit."
             )
         stride = max(1, (end - now) // _CHECKED_STEPS)
         asked = [self.pruner.fractions(step) for step in range(now, end + 1, stride)]

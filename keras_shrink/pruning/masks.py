@@ -102,26 +102,28 @@ def compute_masks(kernels, fraction, pattern, scope="layer"):
 
 
 def _lowest(scores, units, fraction):
-    """Returns which units to prune in one ranking, as a bool array."""
+    """Returns which units to prune in one ranking, as a bool array; of equal ones, the first."""
     target = round(fraction * int(units.sizes.sum()))
-    prunable = int(np.count_nonzero(scores != np.inf))
     size = units.uniform_size
-    if size:
-        count = min(max(round(target / size), 0), prunable)
-        if count == 0:
-            return scores == -np.inf
-        order = np.argpartition(scores, count - 1)[:count]
-    else:
-        order = np.argsort(scores, kind="stable")[:prunable]
-        reached = np.cumsum(units.sizes[order])
-        count = int(np.searchsorted(reached, target))
-        before = reached[count - 1] if count else 0
-        if count < prunable and reached[count] - target < target - before:
-            count += 1
-        order = order[:count]
-    chosen = scores == -np.inf
-    chosen[order] = True
+    count = min(round(target / size), scores.size) if size else _units_for(target, scores, units.sizes)
+    if count <= 0:
+        return scores == -np.inf
+    limit = np.partition(scores, count - 1)[count - 1]
+    if limit == -np.inf:
+        return scores == -np.inf
+    chosen = scores < limit
+    missing = count - np.count_nonzero(chosen)
+    if missing and limit != np.inf:
+        chosen[np.flatnonzero(scores == limit)[:missing]] = True
     return chosen
+
+
+def _units_for(target, scores, sizes):
+    """Returns how many of the lowest units of different sizes come closest to `target` elements."""
+    reached = np.cumsum(sizes[np.argsort(scores, kind="stable")])
+    count = int(np.searchsorted(reached, target))
+    before = reached[count - 1] if count else 0
+    return count + int(count < scores.size and reached[count] - target < target - before)
 
 
 def _lowest_of_all(units, fraction, settings):

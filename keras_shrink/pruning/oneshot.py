@@ -126,8 +126,9 @@ def _copied_by_config(model):
             config, custom_objects={type(model).__name__: type(model)}
         )
     except (TypeError, ValueError, NotImplementedError) as problem:
+        reason = " ".join(str(problem).split("\n\n")[0].split())  # Keras goes on with an example
         raise ValueError(
-            f"A subclassed model is copied through its config, and {type(model).__name__} failed: {problem}. "
+            f"A subclassed model is copied through its config, and {type(model).__name__} failed: {reason} "
             f"{way_out}"
         ) from problem
     shapes = [tuple(weight.shape) for weight in model.weights]

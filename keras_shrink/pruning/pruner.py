@@ -88,7 +88,7 @@ class Pruner:
             raise ValueError(
                 f"regrow_until must be None or a step of at least 1. Received: regrow_until={regrow_until!r}."
             )
-        if not hasattr(pattern, "units"):
+        if isinstance(pattern, type) or not hasattr(pattern, "units"):
             raise ValueError(
                 f"pattern must be an Element, a Block or an NofM. Received: pattern={pattern!r}. "
                 "Patterns are objects: Element(), not Element."
@@ -136,7 +136,7 @@ class Pruner:
                 f"The model must be built before it is pruned. Received: model={model.name!r}. "
                 "Call it on a batch, or give it an Input."
             )
-        known = self._model is model
+        known = self.knows(model)
         reached = self.current_step if known else 0
         self._optimizer = optimizer if optimizer is not None else getattr(model, "optimizer", None)
         self._start = self._iterations() - (reached if at_step is None else at_step)
@@ -146,6 +146,10 @@ class Pruner:
             self._check_fractions()
         with distribution_scope(model):
             self._hold_zeros(model)
+
+    def knows(self, model):
+        """Returns whether this pruner has begun with the model before."""
+        return self._model is model
 
     def step(self):
         """Updates the masks where the schedule asks for it. Call it before each training step.
@@ -165,9 +169,9 @@ class Pruner:
         """Brings the masks to where the schedule stands and the weights to exactly what the masks say."""
         step = self.current_step
         for group in self._groups:
+            group.held.apply()  # first of all: averaged weights may just have been written over the zeros
             if step >= getattr(group.schedule, "begin_step", 0):
                 self._update(group, step)
-            group.held.apply()
             for constraint in group.held.constraints:
                 constraint.settle()
 
@@ -221,7 +225,7 @@ class Pruner:
                     self.skipped[kernel.name] = "frozen"
             groups.append(_Group(schedule, [kernel for kernel in found if not kernel.frozen]))
         if self.skipped:
-            _log.info("Not pruned: %s", ", ".join(f"{k} ({why})" for k, why in self.skipped.items()))
+            _log.warning("Not pruned: %s", ", ".join(f"{k} ({why})" for k, why in self.skipped.items()))
         if not any(group.kernels for group in groups):
             there = [kernel.name for kernel in select.find_kernels(model) if not kernel.frozen]
             raise ValueError(
