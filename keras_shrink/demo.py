@@ -153,7 +153,8 @@ def run_demo(folder, *, seed=0) -> bool:
             ("int8 calibrated", calibrated, "int8"),
             ("int8 trained", trained, "int8"),
         ):
-            stages.append(_measure(name, te.convert(stage_model, dtype=dtype), digits))
+            slimmed = te.TFLiteModel(te.slim(te.convert(stage_model, dtype=dtype)))
+            stages.append(_measure(name, slimmed, digits))
             progress.advance(task)
         tflite = stages[-1].tflite
         verification = verify(tflite, digits.x_test, trained)
