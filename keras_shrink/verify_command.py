@@ -29,6 +29,11 @@ def verify_file(tflite_path, samples, model_path, tolerance, limit) -> bool:
             return False
     kind = "random" if samples is None else "given"
     console.print(difference_table(result, title=f"{result.samples} {kind} samples"))
+    if result.without_c:
+        console.print(f"The standalone C was not compared: {result.without_c}", markup=False, highlight=False)
+    if any(difference.differing for difference in result.compiled_c or ()):
+        console.print("[red]failed[/red]: the standalone C differs from TFLM")
+        return False
     if not result.within(tolerance):
         console.print(
             f"[red]failed[/red]: TFLM differs from the Keras model by more than {tolerance} steps on average"
@@ -46,6 +51,7 @@ def difference_table(result, *, title):
     for heading in ("elements", "differing", "max steps", "mean steps", "same class"):
         table.add_column(heading, justify="right")
     rows = [(f"{result.interpreter} *", d) for d in result.litert]
+    rows += [("standalone C", d) for d in result.compiled_c or ()]
     rows += [("Keras model", d) for d in result.keras or ()]
     for against, d in rows:
         share = "" if d.same_class is None else f"{d.same_class:.2%}"

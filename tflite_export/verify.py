@@ -9,6 +9,8 @@ import numpy as np
 from tflite_export import interpreters, tflm
 from tflite_export import samples as sample_arrays
 from tflite_export.affine import dequantize_array, quantize_array
+from tflite_export.c import native
+from tflite_export.errors import ModelError
 from tflite_export.graph import Graph, Tensor
 from tflite_export.read import read
 
@@ -46,16 +48,23 @@ class Verification:
         interpreter: Where the LiteRT interpreter came from.
         litert: TFLM against LiteRT, for each output. LiteRT's fast kernels round differently by
             design, so a difference here is rounding and no failure.
+        compiled_c: TFLM against the standalone C, compiled and run here, for each output: must be
+            equal. None where that cannot be run.
+        without_c: Why `compiled_c` is None, else empty.
         keras: TFLM against the Keras model, for each output; None where no model was given.
     """
 
     samples: int
     interpreter: str
     litert: tuple[Difference, ...]
+    compiled_c: tuple[Difference, ...] | None
+    without_c: str
     keras: tuple[Difference, ...] | None
 
     def within(self, tolerance_steps: float = DEFAULT_TOLERANCE_STEPS) -> bool:
-        """Returns whether the mean difference from the Keras model is at most so many steps everywhere."""
+        """Returns whether the C is equal and the Keras model at most so many steps away on average."""
+        if any(difference.differing for difference in self.compiled_c or ()):
+            return False
         return all(difference.mean_steps <= tolerance_steps for difference in self.keras or ())
 
 
@@ -96,6 +105,7 @@ def verify(tflite, samples, model=None) -> Verification:
         _difference(name_of[tensor.index], tensor, got, other)
         for (tensor, got), other in zip(outputs, on_litert, strict=True)
     )
+    compiled_c, without_c = _against_c(graph, integers, outputs, name_of)
     keras = None
     if model is not None:
         results = {tensor.index: got for tensor, got in outputs}
@@ -106,7 +116,17 @@ def verify(tflite, samples, model=None) -> Verification:
             _difference(name, tensor, results[tensor.index], _to_grid(want.reshape(len(want), -1), tensor))
             for (name, tensor), want in zip(names_out.items(), promised, strict=True)
         )
-    return Verification(len(integers[0]), interpreters.find_interpreter().name, litert, keras)
+    interpreter = interpreters.find_interpreter().name
+    return Verification(len(integers[0]), interpreter, litert, compiled_c, without_c, keras)
+
+
+def _against_c(graph, integers, outputs, name_of):
+    try:
+        on_c = [_flat(y, integers) for y in native.run(graph, integers)]
+    except (ModelError, RuntimeError) as error:
+        return None, str(error)
+    compared = zip(outputs, on_c, strict=True)
+    return tuple(_difference(name_of[t.index], t, got, other) for (t, got), other in compared), ""
 
 
 def dequantized(values, tensor: Tensor):

@@ -74,6 +74,35 @@ def test_litert_is_named_and_compared(tflite):
     assert result.within(0)
 
 
+def test_the_standalone_c_is_compiled_and_equal(tflite):
+    result = te.verify(tflite, pictures(50, shape=(6,)))
+    assert result.compiled_c[0].elements == 150
+    assert result.compiled_c[0].differing == 0
+    assert result.without_c == ""
+
+
+def test_c_that_differs_is_a_failure(tflite, monkeypatch):
+    from tflite_export.c import native
+
+    right = native.run
+    monkeypatch.setattr(native, "run", lambda graph, samples: [y ^ 1 for y in right(graph, samples)])
+    result = te.verify(tflite, pictures(10, shape=(6,)))
+    assert result.compiled_c[0].differing == 30
+    assert not result.within(255)
+
+
+def test_without_a_compiler_it_says_so(tflite, monkeypatch):
+    from tflite_export.c import native
+
+    def none():
+        raise RuntimeError("There is no C compiler on this machine.")
+
+    monkeypatch.setattr(native, "host_compiler", none)
+    result = te.verify(tflite, pictures(10, shape=(6,)))
+    assert result.compiled_c is None
+    assert result.without_c == "There is no C compiler on this machine."
+
+
 def test_several_inputs_are_matched_by_name():
     a, b = keras.Input((2,), name="b_first"), keras.Input((2,), name="a_second")
     model = keras.Model([a, b], layers.Dense(2, name="out")(layers.Concatenate()([a, b])))
