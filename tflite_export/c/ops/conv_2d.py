@@ -1,6 +1,7 @@
 """CONV_2D: dense, grouped and dilated."""
 
 from tflite_export.c.emit import emits, quantization
+from tflite_export.c.ops.wide import wide
 from tflite_export.c.pairs import even_length, pack_pairs, prove_scaling
 from tflite_export.c.program import Call, Constant, Overlap
 from tflite_export.c.requant import (
@@ -16,6 +17,8 @@ from tflite_export.c.window import slide
 @emits("CONV_2D")
 def conv_2d(node):
     """Returns the call of the int8 convolution."""
+    if node.input(0).dtype in ("int16", "uint8"):
+        return wide(node)
     require_types(node, input_0="int8", input_1=("int8", "int4"), input_2="int32", output_0="int8")
     weights = node.required(1, "weights")
     channels, height, width, depth = weights.shape

@@ -3,6 +3,7 @@
 import numpy as np
 
 from tflite_export.c.emit import emits, quantization
+from tflite_export.c.ops.wide import wide
 from tflite_export.c.pairs import prove_scaling
 from tflite_export.c.program import Call, Constant, Overlap
 from tflite_export.c.requant import (
@@ -20,6 +21,8 @@ PLANE_BYTES = 1024  # a block of rows at a time where the plane of a channel wou
 @emits("DEPTHWISE_CONV_2D")
 def depthwise_conv_2d(node):
     """Returns the call of the int8 depthwise convolution."""
+    if node.input(0).dtype in ("int16", "uint8"):
+        return wide(node)
     require_types(node, input_0="int8", input_1=("int8", "int4"), input_2="int32", output_0="int8")
     weights = node.required(1, "weights")
     _, height, width, channels = weights.shape

@@ -3,6 +3,7 @@
 import numpy as np
 
 from tflite_export.c.emit import UnsupportedError, emits, quantization
+from tflite_export.c.ops.wide import wide
 from tflite_export.c.pairs import pack_pairs, prove_scaling
 from tflite_export.c.program import ANYWHERE, Call, Constant, Overlap
 from tflite_export.c.requant import (
@@ -17,6 +18,8 @@ from tflite_export.c.requant import (
 @emits("FULLY_CONNECTED")
 def fully_connected(node):
     """Returns the call of the int8 matrix product."""
+    if node.input(0).dtype in ("int16", "uint8"):
+        return wide(node)
     require_types(node, input_0="int8", input_1=("int8", "int4"), input_2="int32", output_0="int8")
     if node.options.weights_format != "DEFAULT":
         raise UnsupportedError(f"weights in the format {node.options.weights_format}")

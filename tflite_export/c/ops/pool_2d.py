@@ -8,10 +8,11 @@ from tflite_export.c.window import slide
 
 @emits("AVERAGE_POOL_2D", "MAX_POOL_2D")
 def pool_2d(node):
-    """Returns the call of the int8 pooling."""
-    require_types(node, input_0="int8", output_0="int8")
+    """Returns the call of the pooling: int8, int16 or legacy uint8."""
+    dtype = node.input(0).dtype
+    require_types(node, input_0=("int8", "int16", "uint8"), output_0=dtype)
     window = slide(node, (node.options.filter_height, node.options.filter_width))
-    bounds = output_range(node)
+    bounds = output_range(node, dtype)
     params = {
         "batches": window.batches,
         "input_height": window.input[0],
@@ -28,6 +29,6 @@ def pool_2d(node):
         "output_min": bounds["output_min"],
         "output_max": bounds["output_max"],
     }
-    kernel = f"{node.op.code.lower()}_int8"
-    overlap = Overlap(0, 0, window.distance())
+    kernel = f"{node.op.code.lower()}_{dtype}"
+    overlap = Overlap(0, 0, window.distance() * (2 if dtype == "int16" else 1))
     return Call(kernel, params, (node.operand(0),), (node.result(),), overlaps=(overlap,))

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from tflite_export.c.emit import UnsupportedError, emits, quantization
+from tflite_export.c.emit import UnsupportedError, element_bytes, emits, quantization
 from tflite_export.c.lookup import lookup
-from tflite_export.c.program import Call
+from tflite_export.c.program import Call, Overlap
 from tflite_export.c.requant import require_types
 from tflite_export.fixed_point import quantize_multiplier, requantize
 
@@ -34,7 +34,13 @@ def quantize(node):
         "multiplier": multiplier.significand,
         "shift": multiplier.shift,
     }
-    return Call(kernel, params, (node.operand(0),), (node.result(),), overlaps=node.elementwise(0))
+    return Call(kernel, params, (node.operand(0),), (node.result(),), overlaps=_in_place(node))
+
+
+def _in_place(node):
+    """Kernels to a narrower type run forwards, those to a wider one backwards; both work in place."""
+    wider = element_bytes(node.output()) > element_bytes(node.input(0))
+    return (Overlap(0, 0, 0, exact=True),) if wider else node.elementwise(0)
 
 
 KERNELS = frozenset(
@@ -58,4 +64,4 @@ def dequantize(node):
     scale, zero_point = quantization(node.input(0))
     params = {"count": node.output().size, "scale": np.float32(scale), "zero_point": zero_point}
     kernel = f"dequantize_{node.input(0).dtype}"
-    return Call(kernel, params, (node.operand(0),), (node.result(),), overlaps=node.elementwise(0))
+    return Call(kernel, params, (node.operand(0),), (node.result(),), overlaps=_in_place(node))

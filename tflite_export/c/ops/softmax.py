@@ -4,30 +4,68 @@ import numpy as np
 
 from tflite_export.c.emit import UnsupportedError, emits, quantization
 from tflite_export.c.program import Call, Constant
-from tflite_export.c.requant import require_types
-from tflite_export.fixed_point import high_mul, quantize_multiplier
+from tflite_export.fixed_point import high_mul, quantize_multiplier, round_half_away
 from tflite_export.fixed_point_functions import exp_on_negative_values
 
 INTEGER_BITS = 5  # of the scaled distance from the maximum, a Q5.26 number
 
 
+OUTPUTS = {  # (input, output) -> kernel, scale and zero point of the output
+    ("int8", "int8"): ("softmax_int8", 1 / 256, -128),
+    ("int8", "int16"): ("softmax_int8_int16", 1 / 65536, -32768),
+    ("uint8", "uint8"): ("softmax_uint8", 1 / 256, 0),
+    ("int16", "int16"): ("softmax_int16", 1 / 32768, 0),
+}
+
+
 @emits("SOFTMAX")
 def softmax(node):
-    """Returns the call of the int8 softmax with its table of exponentials."""
-    require_types(node, input_0="int8", output_0="int8")
+    """Returns the call of a softmax with its table of exponentials."""
+    kinds = node.input(0).dtype, node.output().dtype
+    if kinds not in OUTPUTS:
+        raise UnsupportedError(f"from {kinds[0]} to {kinds[1]}")
+    kernel, wanted, wanted_zero = OUTPUTS[kinds]
     scale, zero_point = quantization(node.output())
-    if (float(scale), zero_point) != (1 / 256, -128):
-        raise UnsupportedError(f"an output scale of {scale} and zero point {zero_point}, not 1/256 and -128")
-    real = min(node.options.beta * float(quantization(node.input(0))[0]) * (1 << 26), 2.0**31 - 1)
-    exps = exp_table(quantize_multiplier(real))
+    if abs(float(scale) / wanted - 1) > 1e-3 or zero_point != wanted_zero:
+        raise UnsupportedError(f"an output scale of {scale} and zero point {zero_point}")
     depth = node.input(0).shape[-1]
-    params = {
-        "rows": node.input(0).size // depth,
-        "depth": depth,
-        "exps_count": len(exps),
-        "exps": Constant("exps", "int32_t", exps),
+    params = {"rows": node.input(0).size // depth, "depth": depth}
+    real = node.options.beta * float(quantization(node.input(0))[0])
+    if kinds[0] == "int16":
+        params |= _int16_tables(quantize_multiplier(real / (10.0 / 65535.0)))
+    else:
+        exps = exp_table(quantize_multiplier(min(real * (1 << 26), 2.0**31 - 1)))
+        params |= {"exps_count": len(exps), "exps": Constant("exps", "int32_t", exps)}
+    return Call(kernel, params, (node.operand(0),), (node.result(),), overlaps=node.elementwise(0))
+
+
+def _int16_tables(multiplier):
+    """The fields of the int16 kernel: how to scale distances, and two tables of 513 values."""
+    exps = interpolation_table(np.exp, -10.0, 0.0)
+    reciprocals = interpolation_table(lambda x: 1.0 / (1.0 + x), 0.0, 1.0)
+    return {
+        "multiplier": multiplier.significand,
+        "shift": multiplier.shift,
+        "exps": Constant("exps", "int16_t", exps),
+        "reciprocals": Constant("reciprocals", "int16_t", reciprocals),
     }
-    return Call("softmax_int8", params, (node.operand(0),), (node.result(),), overlaps=node.elementwise(0))
+
+
+def interpolation_table(function, low, high):
+    """Returns 513 values in Q0.15 of a function over an interval, shifted to halve the error between them.
+
+    Example:
+    >>> from tflite_export.c.ops.softmax import interpolation_table
+    >>> interpolation_table(lambda x: 1.0 / (1.0 + x), 0.0, 1.0)[[0, 512]].tolist()
+    [32767, 16384]
+    """
+    places = low + (high - low) * np.arange(1025) / 1024
+    values = function(places) * 32768.0
+    sample, middle, following = values[:-1:2], values[1::2], values[2::2]
+    between = round_half_away((following + round_half_away(sample)) / 2)
+    excess = round_half_away((between - round_half_away(middle)) / 2)
+    table = np.append(round_half_away(sample) - excess, round_half_away(values[-1]))
+    return np.clip(table, -32768, 32767).astype(np.int64)
 
 
 def exp_table(multiplier):

@@ -3,7 +3,8 @@
 
 #include <stdint.h>
 
-/* output = scale * (input - zero_point) */
+/* output = scale * (input - zero_point)
+ * The last element comes first, so that the wider output may start where the input does. */
 typedef struct {
   uint32_t count;
   float scale;

@@ -5,7 +5,8 @@
 
 /* output = (input - input_zero_point) * multiplier * 2^(shift - 31) + output_zero_point, saturated.
  *
- * multiplier: 0 or [2^30, 2^31); shift: [-31, 31] */
+ * multiplier: 0 or [2^30, 2^31); shift: [-31, 31]
+ * The last element comes first, so that the wider output may start where the input does. */
 typedef struct {
   uint32_t count;
   int32_t input_zero_point, output_zero_point;
