@@ -16,7 +16,7 @@ import data
 import numpy as np
 
 from tflite_export import tflm
-from tflite_export.c import host
+from tflite_export.c import native
 from tflite_export.c.emit import plan_program
 from tflite_export.errors import ModelError
 from tflite_export.read import read
@@ -63,7 +63,7 @@ def different(graph, arrays):
     for start in range(0, len(arrays[0]), step):
         chunk = [a[start : start + step] for a in arrays]
         theirs = tflm.run(graph, chunk)
-        for a, b in zip(host.run(graph, chunk), theirs, strict=True):
+        for a, b in zip(native.run(graph, chunk), theirs, strict=True):
             total += a.size
             bits = f"u{a.dtype.itemsize}"
             wrong += int(np.count_nonzero(a.reshape(-1).view(bits) != b.reshape(-1).view(bits)))

@@ -12,8 +12,8 @@ import tempfile
 import time
 from pathlib import Path
 
-import real_data
 import numpy as np
+import real_data
 
 from tflite_export import affine, interpreters, tflm
 from tflite_export.c import native

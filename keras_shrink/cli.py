@@ -86,6 +86,19 @@ def inspect(
         raise typer.Exit(1)
 
 
+@app.command("c")
+def c_files(
+    tflite: TFLiteFile,
+    output: Output = Path("c"),
+    name: Annotated[str | None, typer.Option(help="Prefix in the C; the file's name by default.")] = None,
+    self_test: Annotated[bool, typer.Option(help="Add a self-test judged by TFLM.")] = True,
+):
+    """Write a .tflite as standalone C99: no interpreter, no heap."""
+    from keras_shrink.c_command import write_c_files
+
+    write_c_files(tflite, name, output, self_test)
+
+
 def main():
     """Runs the command line; errors of the input become one message and exit status 2."""
     from keras_shrink.quiet import silence_native_output

@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from tflite_export.c.program import BYTES, Constant, Operand, Program
-
-KEYWORDS = frozenset(
-    """auto break case char const continue default do double else enum extern float for goto if inline int
-    long register restrict return short signed sizeof static struct switch typedef union unsigned void
-    volatile while""".split()  # noqa: SIM905
-)
 
 
 @dataclass(frozen=True)
@@ -53,20 +46,6 @@ class _Arrays:
                 f"{_numbers(values, constant.ctype)}\n}};\n"
             )
         return self.names[key]
-
-
-def check_name(name):
-    """Raises unless `name` can prefix C identifiers.
-
-    Example:
-    >>> from tflite_export.c.render import check_name
-    >>> check_name("kws")
-    """
-    if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", name) or name in KEYWORDS:
-        raise ValueError(
-            "name must be a C identifier: letters, digits and underscores, starting with a letter, "
-            f"no keyword. Received: name={name!r}."
-        )
 
 
 def render_header(program: Program, name, version, self_test: SelfTest | None = None) -> str:

@@ -6,7 +6,8 @@ import re
 from pathlib import Path
 
 from tflite_export.c.emit import plan_program
-from tflite_export.c.render import check_name, render_header, render_source
+from tflite_export.c.names import check_identifier
+from tflite_export.c.render import render_header, render_source
 from tflite_export.c.self_test import expected
 from tflite_export.folder import write_files
 from tflite_export.read import read
@@ -56,13 +57,13 @@ def render_c(tflite, name, *, self_test=True):
 
     Example:
     >>> from tflite_export.c.write import render_c
-    >>> render_c(b"", "no spaces")
+    >>> render_c(b"", "1st")
     Traceback (most recent call last):
         ...
-    ValueError: name must be a C identifier: letters, digits and underscores, starting with a letter, \
-no keyword. Received: name='no spaces'.
+    ValueError: name must be a C identifier: letters, digits and underscores, a letter first. \
+Received: name='1st'. For example: kws_model.
     """
-    check_name(name)
+    check_identifier(name)
     graph = read(tflite)
     program = plan_program(graph)
     test = expected(program, graph.content) if self_test else None
