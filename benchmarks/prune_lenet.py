@@ -128,7 +128,7 @@ def prune(dense, data, compression, options, surgery):
             for name, size in sizes.items()
         },
         frequency=options.frequency,
-        regrow_until=int(options.regrow * steps) if surgery else None,
+        surgery=ks.pruning.Surgery(until=int(options.regrow * steps)) if surgery else None,
     )
     model.fit(
         *data[0], batch_size=options.batch_size, epochs=options.prune_epochs, verbose=0, callbacks=[callback]

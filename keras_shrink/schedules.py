@@ -168,7 +168,7 @@ def cyclic(low_sparsity, final_sparsity, *, period, cycles, begin_step=0, power=
 
     Each cycle of `period` steps is a `polynomial` ramp; after the last one the final fraction stays. At the
     start of a cycle pruned weights get another chance, so a pruner accepts it only where weights may come
-    back (`regrow_until`).
+    back (`surgery=Surgery(until=...)`).
 
     Args:
         low_sparsity: Fraction in [0, 1) at the start of each cycle.

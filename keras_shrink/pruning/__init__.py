@@ -1,5 +1,6 @@
 """Pruning: which weights become zero, when, and how they stay zero."""
 
+from keras_shrink.pruning.choices import Surgery
 from keras_shrink.pruning.gradual import GradualPruning
 from keras_shrink.pruning.masks import Global
 from keras_shrink.pruning.oneshot import keep_zeros, prune
@@ -23,6 +24,7 @@ __all__ = [
     "Pruner",
     "Snapshot",
     "SparsityReport",
+    "Surgery",
     "Taylor",
     "keep_zeros",
     "magnitude",

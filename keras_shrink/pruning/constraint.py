@@ -15,7 +15,7 @@ class MaskConstraint(keras.constraints.Constraint):
     Args:
         variable: The `keras.Variable` to hold.
         mask: Bool array of its shape: True where a weight is kept.
-        live: Whether pruned weights live on in a copy that goes on training, so that they may come back.
+        surgery: The `Surgery` by which pruned weights live on in a copy and go on training, or None.
         increment: Function `(total, before, after) -> total` that is added up over updates, or None.
 
     Example:
@@ -24,13 +24,14 @@ class MaskConstraint(keras.constraints.Constraint):
     array([1., 0.], dtype=float32)
     """
 
-    def __init__(self, variable, mask, *, live=False, increment=None):
+    def __init__(self, variable, mask, *, surgery=None, increment=None):
         self.variable = variable
         own = variable.constraint
         self.inner = own.inner if isinstance(own, MaskConstraint) else own
         value = read(variable)
         self.mask = _state(mask, "bool")
-        self.dense = _state(value, variable.dtype) if live else None
+        self.dense = _state(value, variable.dtype) if surgery else None
+        self.decay = surgery.decay if surgery else 0.0
         self.increment = increment
         self.total = _state(np.zeros(value.shape, np.float32), "float32") if increment else None
         self.before = _state(value, variable.dtype) if increment else None
@@ -43,7 +44,8 @@ class MaskConstraint(keras.constraints.Constraint):
             self.total.assign(self.increment(self.total.value, before, moved))
         if self.dense is not None:
             # The optimizer started from zero where the mask leaves out, so what it left there is its update.
-            after = ops.where(self.mask.value, after, self.dense.value + after)
+            behind = self.dense.value * (1.0 - self.decay) + after
+            after = ops.where(self.mask.value, after, behind)
         if self.inner is not None:
             after = self.inner(after)
         if self.dense is not None:

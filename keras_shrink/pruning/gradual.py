@@ -23,7 +23,7 @@ class GradualPruning(keras.callbacks.Callback):
         total_steps: Steps of the whole training, where `fit` cannot know them: a data set of unknown
             length, or a training spread over several calls.
         log_layers: Whether `logs["sparsity/<kernel>"]` is added for each kernel.
-        **choices: `layers`, `pattern`, `score`, `scope`, `frequency`, `regrow_until` and `keep_zeros`, as for
+        **choices: `layers`, `pattern`, `score`, `scope`, `frequency`, `surgery` and `keep_zeros`, as for
             `Pruner`.
 
     Raises:
@@ -163,8 +163,8 @@ class GradualPruning(keras.callbacks.Callback):
         falling = any(
             b < a for earlier, later in itertools.pairwise(asked) for a, b in zip(earlier, later, strict=True)
         )
-        if falling and self.pruner.regrow_until is None:
+        if falling and self.pruner.surgery is None:
             raise ValueError(
                 "The pruning schedule asks for fewer zeros at a later step, but pruned weights stay pruned. "
-                "Pass regrow_until to let them come back, or choose a schedule that never falls."
+                "Pass surgery=Surgery(until=...) to let them come back, or choose one that never falls."
             )

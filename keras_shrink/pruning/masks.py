@@ -15,20 +15,21 @@ from keras_shrink import schedules
 class Global:
     """One ranking over all layers instead of one per layer.
 
-    Layers with many small weights lose more than others. Two things keep a layer alive: scores are divided
-    by their root mean square in the layer, and a share of each layer is kept whatever its scores.
+    Layers with many small weights lose more than others: usually the large ones, and first layers, shortcuts
+    and heads are spared. A share of each layer is kept whatever its scores, so that none dies.
 
     Attributes:
-        normalize: Whether scores are divided by the layer's root mean square. Default True.
+        normalize: Whether scores are divided by the layer's root mean square first, which makes layers more
+            alike. Default False.
         min_kept: Fraction of each layer that is always kept, in [0, 1). Default 0.01; at least one unit is
             kept in any case.
 
     Example:
     >>> Global(min_kept=0.05)
-    Global(normalize=True, min_kept=0.05)
+    Global(normalize=False, min_kept=0.05)
     """
 
-    normalize: bool = True
+    normalize: bool = False
     min_kept: float = 0.01
 
     def __post_init__(self):
@@ -61,7 +62,7 @@ def as_scope(scope):
 
     Example:
     >>> as_scope("global")
-    Global(normalize=True, min_kept=0.01)
+    Global(normalize=False, min_kept=0.01)
     """
     if scope == "layer":
         return None
@@ -85,6 +86,7 @@ def compute_masks(kernels, fraction, pattern, scope="layer"):
         scope: `"layer"`, `"global"` or a `Global`.
 
     Example:
+    >>> from keras_shrink.pruning.patterns import Element
     >>> kernel = Ranked(np.ones((2, 2)), np.zeros((2, 2), bool), (0, 1))
     >>> int(compute_masks([kernel], 0.5, Element())[0].sum())
     2
@@ -142,7 +144,8 @@ def _comparable(units, settings):
     scores = units.scores.astype(np.float64)
     finite = np.isfinite(scores)
     if settings.normalize and finite.any():
-        scale = np.sqrt(np.mean(np.square(scores[finite])))
+        # Over the whole layer: what is pruned counts as zero, so a layer that has lost much is spared.
+        scale = np.sqrt(np.sum(np.square(scores[finite])) / scores.size)
         scores[finite] /= scale if scale > 0 else 1.0
     keep = max(1, int(np.ceil(settings.min_kept * scores.size)))
     best = np.argpartition(scores, scores.size - keep)[scores.size - keep :]

@@ -80,7 +80,7 @@ def keep_zeros(model, *, layers=select.has_kernel):
 
     Example:
     >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(2, name="fc")])
-    >>> model.layers[0].set_weights([[[1.0, 0.0], [0.0, 1.0]], [0.0, 0.0]])
+    >>> _ = model.layers[0].kernel.assign([[1.0, 0.0], [0.0, 1.0]])
     >>> keep_zeros(model)
     {'fc': 0.5}
     """

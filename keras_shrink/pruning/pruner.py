@@ -3,18 +3,19 @@
 import dataclasses
 import logging
 import warnings
-from collections.abc import Mapping
 from typing import Any
 
 import keras
 import numpy as np
 
-from keras_shrink import schedules, select
+from keras_shrink import select
 from keras_shrink.pruning import masks, patterns, scores
+from keras_shrink.pruning.choices import Surgery, as_choices, check_count, check_pattern_and_score, evaluate
 from keras_shrink.pruning.constraint import MaskConstraint, distribution_scope, read, retrace
 from keras_shrink.pruning.held import Held
 
 _log = logging.getLogger("keras_shrink")
+_CHECKS = 5  # times that weights are read only to see whether the train step holds the zeros
 
 
 @dataclasses.dataclass(eq=False)
@@ -26,6 +27,7 @@ class _Group:
     held: Any = None
     last_step: int | None = None
     last_fraction: float | None = None
+    checks: int = 0
 
 
 class Pruner:
@@ -46,8 +48,7 @@ class Pruner:
         score: Function `weight -> array`, `Movement()` or `Taylor(...)`; the lowest are pruned first.
         scope: `"layer"`, `"global"` or `Global(...)`.
         frequency: Steps between updates of the masks.
-        regrow_until: None, or the step up to which pruned weights may come back: their float values live on
-            and train behind the mask (dynamic network surgery).
+        surgery: None, or `Surgery(until=...)`: pruned weights live on behind the mask and may come back.
         keep_zeros: Whether weights that are zero at the start stay so. A kernel that is all zeros is taken
             as not pruned.
 
@@ -59,12 +60,13 @@ class Pruner:
     >>> pruner = Pruner(0.5)
     >>> pruner.begin(model)
     >>> pruner.step()
+    True
     >>> pruner.end()
     >>> pruner.sparsity
     0.5
 
     Reference:
-        Zhu and Gupta, 2017, arXiv:1710.01878; Guo et al., 2016, arXiv:1608.04493 (`regrow_until`).
+        Zhu and Gupta, 2017, arXiv:1710.01878; Guo et al., 2016, arXiv:1608.04493 (`surgery`).
     """
 
     def __init__(
@@ -76,30 +78,19 @@ class Pruner:
         score=scores.magnitude,
         scope="layer",
         frequency=100,
-        regrow_until=None,
+        surgery=None,
         keep_zeros=True,
     ):
-        self._choices = _as_choices(schedule, layers)
-        if isinstance(frequency, bool) or not isinstance(frequency, int) or frequency < 1:
-            raise ValueError(
-                f"frequency must be an integer of at least 1. Received: frequency={frequency!r}."
-            )
-        if regrow_until is not None and (not isinstance(regrow_until, int) or regrow_until < 1):
-            raise ValueError(
-                f"regrow_until must be None or a step of at least 1. Received: regrow_until={regrow_until!r}."
-            )
-        if isinstance(pattern, type) or not hasattr(pattern, "units"):
-            raise ValueError(
-                f"pattern must be an Element, a Block or an NofM. Received: pattern={pattern!r}. "
-                "Patterns are objects: Element(), not Element."
-            )
-        if not callable(score) and not hasattr(score, "increment") and not hasattr(score, "measure"):
-            raise ValueError(f"score must be a function weight -> array. Received: score={score!r}.")
+        self._choices = as_choices(schedule, layers)
+        check_count("frequency", frequency)
+        check_pattern_and_score(pattern, score)
+        if surgery is not None and not isinstance(surgery, Surgery):
+            raise ValueError(f"surgery must be None or a Surgery(until=...). Received: surgery={surgery!r}.")
         self.pattern = pattern
         self.score = score
         self.scope = masks.as_scope(scope) or "layer"
         self.frequency = frequency
-        self.regrow_until = regrow_until
+        self.surgery = surgery
         self.keep_zeros = keep_zeros
         self.skipped = {}
         self._model = None
@@ -206,7 +197,7 @@ class Pruner:
 
     def fractions(self, step):
         """Returns the fraction that each schedule asks for at a step, as a list."""
-        return [_evaluate(schedule, step) for _, schedule in self._choices]
+        return [evaluate(schedule, step) for _, schedule in self._choices]
 
     def _count(self):
         self._kept = [row for group in self._groups for row in group.held.kept_and_sizes()]
@@ -238,7 +229,7 @@ class Pruner:
     def _check_fractions(self):
         largest = self.pattern.largest_fraction()
         for group in self._groups:
-            final = _evaluate(group.schedule, getattr(group.schedule, "end_step", 0))
+            final = evaluate(group.schedule, getattr(group.schedule, "end_step", 0))
             if final > largest + 1e-9:
                 raise ValueError(
                     f"{self.pattern} leaves at most {largest:g} of the weights zero. "
@@ -248,7 +239,7 @@ class Pruner:
 
     def _hold_zeros(self, model):
         """Gives every kernel its constraint; those that have one from an earlier run keep its mask."""
-        live, increment = self.regrow_until is not None, getattr(self.score, "increment", None)
+        live, increment = self.surgery is not None, getattr(self.score, "increment", None)
         changed = False
         for group in self._groups:
             constraints = []
@@ -261,7 +252,7 @@ class Pruner:
                     if plain and not live and not increment:
                         held.mask.assign(mask)
                     else:
-                        held = MaskConstraint(variable, mask, live=live, increment=increment)
+                        held = MaskConstraint(variable, mask, surgery=self.surgery, increment=increment)
                         variable.constraint = held
                         changed = True
                     self._constraints[id(variable)] = held
@@ -280,18 +271,19 @@ class Pruner:
             return False
         if group.last_step is None:
             return True
-        ends = (getattr(group.schedule, "end_step", 0), self.regrow_until or 0)
+        ends = (getattr(group.schedule, "end_step", 0), self.surgery.until if self.surgery else 0)
         passed = any(group.last_step < end <= step for end in ends)
         return passed or (step - begin) // self.frequency != (group.last_step - begin) // self.frequency
 
     def _update(self, group, step):
         """Makes the masks of a group those of `step`."""
-        fraction = _evaluate(group.schedule, step)
-        regrows = self.regrow_until is not None and step <= self.regrow_until
+        fraction = evaluate(group.schedule, step)
+        regrows = self.surgery is not None and step <= self.surgery.until
         same = group.last_fraction is not None and fraction <= group.last_fraction
         group.last_step = step
-        if same and not regrows and self._leaking:
+        if same and not regrows and (self._leaking or group.checks >= _CHECKS):
             return False
+        group.checks += 1
         held = group.held
         scores = self._scores(held)
         if held.leaking and not self._leaking:
@@ -331,34 +323,6 @@ class Pruner:
             "step, call begin(model) before the step is traced and update weights with a Keras optimizer.",
             stacklevel=4,
         )
-
-
-def _as_choices(schedule, layers):
-    """Returns `(predicate, schedule)` pairs."""
-    limit = select.as_predicate(layers)
-    if not isinstance(schedule, Mapping):
-        return [(limit, _as_schedule(schedule))]
-    if not schedule:
-        raise ValueError(
-            "schedule must be a fraction, a schedule, or a mapping that is not empty. Received: schedule={}."
-        )
-    return [(limit & select.as_predicate(key), _as_schedule(value)) for key, value in schedule.items()]
-
-
-def _as_schedule(value):
-    if callable(value):
-        return value
-    return schedules.constant(schedules.check_fraction("sparsity", value))
-
-
-def _evaluate(schedule, step):
-    fraction = float(schedule(step))
-    if not 0.0 <= fraction < 1.0:
-        raise ValueError(
-            "A schedule must return a fraction in [0, 1). "
-            f"Received: {fraction} at step {step} from {schedule}."
-        )
-    return fraction
 
 
 def _starting_mask(variable, keep_zeros):

@@ -40,11 +40,13 @@ class Snapshot(keras.callbacks.Callback):
         self.step = step
         self.weights = None
         self._seen = None
+        self._before_epoch = 0
 
     def on_epoch_begin(self, epoch, logs=None):
         """Counts from the first step of epoch 0."""
         if self._seen is None:
             self._seen = epoch * (self.params.get("steps") or 0)
+        self._before_epoch = self._seen
 
     def on_train_batch_begin(self, batch, logs=None):
         """Takes the snapshot when its step has come."""
@@ -52,8 +54,8 @@ class Snapshot(keras.callbacks.Callback):
             self.weights = [read(weight) for weight in self.model.weights]
 
     def on_train_batch_end(self, batch, logs=None):
-        """Counts the steps, several at once with `steps_per_execution`."""
-        self._seen += getattr(self.model, "steps_per_execution", 1)
+        """Counts the steps; with `steps_per_execution` several have passed."""
+        self._seen = self._before_epoch + batch + 1
 
 
 def rewind(model, to, *, layers=None):
@@ -75,7 +77,7 @@ def rewind(model, to, *, layers=None):
     Example:
     >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
     >>> start = model.get_weights()
-    >>> model.layers[0].set_weights([[[0.0], [2.0]], [1.0]])
+    >>> _ = model.layers[0].kernel.assign([[0.0], [2.0]])
     >>> ticket = rewind(model, start)
     >>> bool(ticket.get_weights()[0][0, 0] == 0)
     True

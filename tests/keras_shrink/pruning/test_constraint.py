@@ -1,6 +1,7 @@
 import keras
 import numpy as np
 
+from keras_shrink.pruning import Surgery
 from keras_shrink.pruning.constraint import MaskConstraint
 
 MASK = np.array([True, False, True, False])
@@ -28,7 +29,7 @@ def test_the_own_constraint_of_a_variable_still_holds():
 
 def test_a_live_weight_trains_behind_its_mask_and_comes_back():
     weight = variable()
-    constraint = MaskConstraint(weight, MASK, live=True)
+    constraint = MaskConstraint(weight, MASK, surgery=Surgery(until=9, decay=0.0))
     constraint.apply()
     assert weight.numpy().tolist() == [1, 0, 3, 0]
     weight.assign(
@@ -42,7 +43,7 @@ def test_a_live_weight_trains_behind_its_mask_and_comes_back():
 
 def test_after_settling_nothing_comes_back():
     weight = variable()
-    constraint = MaskConstraint(weight, MASK, live=True)
+    constraint = MaskConstraint(weight, MASK, surgery=Surgery(until=9, decay=0.0))
     constraint.apply()
     constraint.settle()
     constraint.mask.assign(np.ones(4, bool))
@@ -56,3 +57,12 @@ def test_a_leak_is_seen():
     assert bool(constraint.leak())
     constraint.apply()
     assert not bool(constraint.leak())
+
+
+def test_a_weight_behind_the_mask_forgets():
+    weight = variable()
+    constraint = MaskConstraint(weight, MASK, surgery=Surgery(until=9, decay=0.25))
+    constraint.apply()
+    for _ in range(2):
+        weight.assign(constraint(weight))
+    assert constraint.live().numpy().tolist() == [1, 2 * 0.75**2, 3, 4 * 0.75**2]

@@ -14,7 +14,7 @@ tf.config.set_logical_device_configuration(device, [tf.config.LogicalDeviceConfi
 strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
 generator = np.random.default_rng(0)
 x, y = generator.normal(size=(64, 8)).astype("float32"), generator.integers(0, 4, 64)
-for policy, regrow_until in (("float32", None), ("mixed_float16", 5)):
+for policy, surgery in (("float32", None), ("mixed_float16", ks.pruning.Surgery(until=5))):
     keras.config.set_dtype_policy(policy)
     with strategy.scope():
         layers = [keras.Input((8,)), keras.layers.Dense(16, activation="relu"), keras.layers.Dense(4)]
@@ -22,7 +22,7 @@ for policy, regrow_until in (("float32", None), ("mixed_float16", 5)):
         loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
         model.compile(keras.optimizers.SGD(0.1, momentum=0.9), loss)
     ramp = ks.schedules.polynomial(0.0, 0.75, end_step=8)
-    callback = ks.GradualPruning(ramp, frequency=1, regrow_until=regrow_until)
+    callback = ks.GradualPruning(ramp, frequency=1, surgery=surgery)
     model.fit(x, y, batch_size=16, epochs=3, verbose=0, callbacks=[callback])
     model.fit(x, y, batch_size=16, verbose=0)
     for kernel in ks.select.find_kernels(model):

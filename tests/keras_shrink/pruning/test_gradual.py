@@ -137,7 +137,7 @@ def test_a_subclassed_model_is_pruned():
 
 def test_a_model_that_trains_behind_the_masks_ends_with_exact_zeros():
     model = small_model()
-    fit(model, ks.GradualPruning(RAMP, frequency=1, regrow_until=10))
+    fit(model, ks.GradualPruning(RAMP, frequency=1, surgery=ks.pruning.Surgery(until=10)))
     before = masks(model)
     assert zeros(model) == PRUNED
     fit(model, epochs=1)
@@ -216,7 +216,7 @@ def test_sparsity_is_in_history_progress_bar_and_tensorboard(tmp_path, capsys):
         (ks.schedules.constant(0.5, begin_step=17), r"Set end_step to at most 16"),
         (lambda step: 0.5 if step > 100 else 0.0, r"never fires: it asks for no zeros in steps 0 to 16"),
         (ks.schedules.constant(0.0), r"never fires"),
-        (ks.schedules.cyclic(0.2, 0.5, period=4, cycles=2), r"fewer zeros at a later.*Pass regrow_until"),
+        (ks.schedules.cyclic(0.2, 0.5, period=4, cycles=2), r"fewer zeros at a later.*Pass surgery"),
     ],
 )  # fmt: skip
 def test_a_schedule_that_does_not_fit_is_an_error_before_the_first_step(schedule, message):

@@ -36,10 +36,10 @@ def test_a_global_ranking_is_exact_over_all_layers(fraction, seed, normalize):
 def test_scaling_a_layer_changes_nothing_in_a_normalized_ranking():
     generator = np.random.default_rng(0)
     a, b = generator.random((20, 5)), generator.random((20, 5))
-    plain = compute_masks(ranked(a, b), 0.5, Element(), "global")
-    scaled = compute_masks(ranked(a, 1000 * b), 0.5, Element(), "global")
+    plain = compute_masks(ranked(a, b), 0.5, Element(), Global(normalize=True))
+    scaled = compute_masks(ranked(a, 1000 * b), 0.5, Element(), Global(normalize=True))
     assert all(np.array_equal(x, y) for x, y in zip(plain, scaled, strict=True))
-    unscaled = compute_masks(ranked(a, 1000 * b), 0.5, Element(), Global(normalize=False))
+    unscaled = compute_masks(ranked(a, 1000 * b), 0.5, Element(), "global")
     assert unscaled[0].mean() < 0.05
 
 

@@ -129,7 +129,7 @@ def test_frozen_layers_are_left_alone_and_reported(caplog):
 
 def test_weights_come_back_only_until_told():
     model, optimizer = small_model(), keras.optimizers.SGD(0.5)
-    pruner = ks.Pruner(0.5, frequency=1, regrow_until=6)
+    pruner = ks.Pruner(0.5, frequency=1, surgery=ks.pruning.Surgery(until=6))
     pruner.begin(model, optimizer)
     seen = []
     x, y = data()
@@ -178,7 +178,7 @@ def test_bad_choices_are_refused():
             {"schedule": 0.5, "frequency": 0},
             "frequency must be an integer of at least 1. Received: frequency=0",
         ),
-        ({"schedule": 0.5, "regrow_until": 0}, "Received: regrow_until=0"),
+        ({"schedule": 0.5, "surgery": 100}, r"surgery must be None or a Surgery.*Received: surgery=100"),
         ({"schedule": 0.5, "pattern": "2:4"}, "pattern must be an Element, a Block or an NofM"),
         ({"schedule": 0.5, "pattern": ks.Element}, r"Patterns are objects: Element\(\), not Element"),
         ({"schedule": 0.5, "score": "l1"}, "score must be a function"),
