@@ -111,6 +111,25 @@ def by_layer(*layers):
     return Predicate(lambda layer: id(layer) in identities, description=f"by_layer({names})")
 
 
+def first_and_last(model):
+    """Returns a predicate that is true of the first and the last layer with a kernel of a model.
+
+    These are the layers that compression usually hurts most; `~first_and_last(model)` leaves them out.
+
+    Args:
+        model: A built Keras model.
+
+    Example:
+    >>> import keras
+    >>> dense = [keras.layers.Dense(2, name=name) for name in "abc"]
+    >>> model = keras.Sequential([keras.Input((2,)), *dense])
+    >>> [kernel.name for kernel in find_kernels(model, ~first_and_last(model))]
+    ['b']
+    """
+    owners = [kernel.layer for kernel in find_kernels(model)]
+    return by_layer(*owners[:1], *owners[-1:])
+
+
 def by_name(*patterns):
     """Returns a predicate that is true of layers whose name matches one of the patterns.
 

@@ -68,6 +68,12 @@ def test_a_plain_function_is_asked_of_the_owner_and_layers_stand_for_themselves(
     assert names(model, [model.get_layer("head"), model.get_layer("encoder")]) == {"head", "encoder/conv_a"}
 
 
+def test_the_first_and_the_last_layer_can_be_left_out():
+    model = nested_model()
+    assert names(model, select.first_and_last(model)) == {"encoder/conv_a", "head"}
+    assert not names(model, ~select.first_and_last(model)) & {"encoder/conv_a", "head"}
+
+
 def test_a_shared_layer_is_found_once():
     shared = keras.layers.Dense(4, name="shared")
     image = keras.Input((4,))
