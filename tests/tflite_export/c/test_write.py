@@ -139,11 +139,9 @@ def run(folder):
 @pytest.mark.slow
 def test_clang_accepts_every_kernel_too(tmp_path):
     sources = sorted(map(str, RUNTIME.glob("*.c")))
-    done = subprocess.run(
-        [*ZIG, *STRICT, "-O0", "-c", *sources], cwd=tmp_path, capture_output=True, check=False
-    )
+    command = [*ZIG, *STRICT, "-O0", "-shared", "-fPIC", *sources, "-o", "kernels.so"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, check=False)
     assert done.returncode == 0, done.stderr.decode()
-    assert len(list(tmp_path.iterdir())) == len(sources)
 
 
 def test_the_runtime_needs_no_library():
