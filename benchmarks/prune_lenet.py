@@ -16,7 +16,6 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import keras
 import numpy as np
-from data import load
 from keras import layers
 
 import keras_shrink as ks
@@ -158,7 +157,7 @@ def main():
     options = parser.parse_args()
     data = [
         ((x[..., None] / 255.0).astype("float32"), keras.utils.to_categorical(y, 10))
-        for x, y in load("mnist")
+        for x, y in real_data.load("mnist")
     ]
     for seed in options.seeds:
         keras.utils.set_random_seed(seed)

@@ -16,7 +16,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import keras
 import numpy as np
-from data import load, model_path
+import real_data
 
 import keras_shrink as ks
 
@@ -58,7 +58,7 @@ class Augmented(keras.utils.PyDataset):
 def run(case, data, epochs, batch_size, learning_rate, seed):
     keras.utils.set_random_seed(seed)
     (x, y), (x_test, y_test) = data
-    model = keras.saving.load_model(model_path("keras/mlperf_resnet8.h5"), compile=False)
+    model = keras.saving.load_model(real_data.model_path("mlperf_resnet8.h5"), compile=False)
     batches = Augmented(x, y, batch_size, seed)
     steps = len(batches) * epochs
     model.compile(
@@ -90,8 +90,8 @@ def main():
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--cases", nargs="*", default=list(CASES), choices=list(CASES))
     options = parser.parse_args()
-    data = load("cifar10")
-    model = keras.saving.load_model(model_path("keras/mlperf_resnet8.h5"), compile=False)
+    data = real_data.load("cifar10")
+    model = keras.saving.load_model(real_data.model_path("mlperf_resnet8.h5"), compile=False)
     predicted = np.argmax(model.predict(data[1][0].astype("float32"), batch_size=500, verbose=0), axis=1)
     print(f"float, as given: accuracy {np.mean(predicted == data[1][1]):.4f}", flush=True)
     for name in options.cases:
