@@ -99,6 +99,21 @@ def c_files(
     write_c_files(tflite, name, output, self_test)
 
 
+@app.command()
+def project(
+    tflite: TFLiteFile,
+    target: Annotated[str, typer.Option(help="arduino, platformio, esp-idf, zephyr, cmake or android.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder to write into.")] = Path("firmware"),
+    name: Annotated[str, typer.Option(help="A C identifier, the prefix of files and functions.")] = "model",
+    runtime: Annotated[str, typer.Option(help="c (standalone) or tflm (TensorFlow Lite Micro).")] = "c",
+):
+    """Write a project that a board's build system takes as it is."""
+    from tflite_export.projects.write import write_project
+
+    for path in write_project(tflite, output, target, name=name, runtime=runtime):
+        typer.echo(path)
+
+
 def main():
     """Runs the command line; errors of the input become one message and exit status 2."""
     from keras_shrink.quiet import silence_native_output

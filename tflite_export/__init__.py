@@ -23,6 +23,7 @@ _HOMES: dict[str, str] = {
     "read_card": "model_metadata",
     "slim": "slim",
     "summary": "summary",
+    "write_project": "projects.write",
     "write_card": "model_metadata",
     "write_c": "c.write",
     "verify": "verify",

@@ -41,7 +41,7 @@ def write_c_array(tflite, name, folder, *, arena_bytes=None) -> list[Path]:
 
     The pair compiles without a warning as C99 and as C++11. The header has macros for the length,
     for shape, scale and zero point of each input and output, and for the size of the tensor arena:
-    what TFLM allocates here plus a tenth. This host's pointers are 64 bits wide, a
+    the smallest that TFLM starts with here plus a tenth. This host's pointers are 64 bits wide, a
     microcontroller's 32, so that a board needs less, not more.
 
     Args:
@@ -59,13 +59,18 @@ def write_c_array(tflite, name, folder, *, arena_bytes=None) -> list[Path]:
     >>> write_c_array("kws.tflite", "kws", "src")     # doctest: +SKIP
     [PosixPath('src/kws.h'), PosixPath('src/kws.c')]
     """
+    return list(write_files(render_c_array(tflite, name, arena_bytes=arena_bytes), folder))
+
+
+def render_c_array(tflite, name, *, arena_bytes=None) -> dict[str, str]:
+    """Returns what `write_c_array` writes: file name -> text."""
     check_identifier(name)
     graph = read(tflite)
     measured = None
     if arena_bytes is None:
         from tflite_export import tflm
 
-        measured = tflm.measure_arena(graph).total_bytes
+        measured = tflm.measure_arena(graph).required_bytes
         arena_bytes = -(-int(measured * ARENA_MARGIN) // 16) * 16
     if arena_bytes <= 0:
         raise ValueError(f"arena_bytes must be positive. Received: arena_bytes={arena_bytes}.")
@@ -79,8 +84,7 @@ def write_c_array(tflite, name, folder, *, arena_bytes=None) -> list[Path]:
         "measured": measured,
         "lines": _lines(graph.content),
     }
-    files = {f"{name}.{kind}": render(f"array.{kind}.j2", **facts) for kind in ("h", "c")}
-    return list(write_files(files, folder))
+    return {f"{name}.{kind}": render(f"array.{kind}.j2", **facts) for kind in ("h", "c")}
 
 
 def _macros(tensors: tuple[Tensor, ...], prefix: str) -> list[TensorMacros]:

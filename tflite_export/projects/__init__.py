@@ -1,0 +1,1 @@
+"""Folders that a board's build system takes as they are."""
