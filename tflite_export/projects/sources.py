@@ -177,10 +177,10 @@ def _port(tensor: Tensor) -> Port:
             f"Received: {tensor.name!r} of type {tensor.dtype}, shape {tensor.shape}."
         )
     params, whole = tensor.quantization, tensor.dtype != "float32"
-    limits = np.iinfo(tensor.dtype) if whole else None
-    quantized = params is not None and whole
-    scale = _literal(params.scale[0]) if quantized else ""
-    point = int(params.zero_point[0]) if quantized else 0
+    low, high = (int(np.iinfo(tensor.dtype).min), int(np.iinfo(tensor.dtype).max)) if whole else (0, 0)
+    scale, point = "", 0
+    if params is not None and whole:
+        scale, point = _literal(params.scale[0]), int(params.zero_point[0])
     bits = 8 * min(np.dtype(tensor.dtype).itemsize, 2)
     kind = {"int8": "", "uint8": "", "int16": "Short", "int32": "Int", "float32": "Float"}[tensor.dtype]
     return Port(
@@ -192,12 +192,12 @@ def _port(tensor: Tensor) -> Port:
         bytes=np.dtype(tensor.dtype).itemsize,
         scale=scale,
         zero_point=point,
-        low=int(limits.min) if whole else 0,
-        high=int(limits.max) if whole else 0,
+        low=low,
+        high=high,
         fill=f"({ctype})(seed >> {32 - bits}u)"
         if whole
         else "(float)(seed >> 16u) * 3.0517578125e-05f - 1.0f",
-        kotlin_put=_kotlin_put(tensor.dtype, kind, scale, point, limits),
+        kotlin_put=_kotlin_put(tensor.dtype, kind, scale, point, (low, high)),
         kotlin_get=_kotlin_get(tensor.dtype, kind, scale, point),
     )
 
@@ -207,7 +207,7 @@ def _kotlin_put(dtype, kind, scale, point, limits):
         return "input.putFloat(real)"
     steps = f"(real / {scale}).roundToInt() + {point}" if scale else "real.roundToInt()"
     convert = {"int8": ".toByte()", "uint8": ".toByte()", "int16": ".toShort()", "int32": ""}[dtype]
-    return f"input.put{kind}(({steps}).coerceIn({limits.min}, {limits.max}){convert})"
+    return f"input.put{kind}(({steps}).coerceIn({limits[0]}, {limits[1]}){convert})"
 
 
 def _kotlin_get(dtype, kind, scale, point):
