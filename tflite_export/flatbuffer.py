@@ -16,6 +16,7 @@ import numpy as np
 
 from tflite_export.errors import ModelError
 
+_UNPACK = {format_: struct.Struct("<" + format_).unpack_from for format_ in "?bBhHiIfqQd"}
 _SIZES = {"?": 1, "b": 1, "B": 1, "h": 2, "H": 2, "i": 4, "I": 4, "f": 4, "q": 8, "Q": 8, "d": 8}
 
 
@@ -127,6 +128,18 @@ def layout(table: type) -> tuple[tuple[str, int, Any, Any], ...]:
     return tuple(rows)
 
 
+@functools.cache
+def _reading(table: type) -> tuple[tuple[tuple[str, int, Any], ...], dict[str, Any], int]:
+    """Returns fields, what they are where absent, and the number of slots known."""
+    rows = layout(table)
+    absent = {
+        name: np.zeros(0, np.dtype(kind.format)) if isinstance(kind, Vector) else default
+        for name, _, kind, default in rows
+    }
+    known = rows[-1][1] + (2 if isinstance(rows[-1][2], Choice) else 1) if rows else 0
+    return tuple((name, slot, kind) for name, slot, kind, _ in rows), absent, known
+
+
 class Reader:
     """Reads tables out of bytes that nobody has vouched for.
 
@@ -155,24 +168,20 @@ class Reader:
             return self._seen[key]
         self._spend(1)
         size, slots = self._vtable(position)
-        rows = layout(table)
-        values = {}
-        used = 0
-        for name, slot, kind, default in rows:
-            used = slot + (2 if isinstance(kind, Choice) else 1)
+        rows, absent, known = _reading(table)
+        values = dict(absent)
+        count = len(slots)
+        for name, slot, kind in rows:
+            if slot >= count:
+                break
             if isinstance(kind, Choice):
                 values[name] = self._choice(position, size, slots[slot : slot + 2], kind)
-                continue
-            offset = slots[slot] if slot < len(slots) else 0
-            if offset:
-                values[name] = self._field(position, size, offset, kind)
-            elif isinstance(kind, Vector):
-                values[name] = np.zeros(0, np.dtype(kind.format))
-            elif default is not dataclasses.MISSING:
-                values[name] = default
-        if any(slots[used:]):
+            elif slots[slot]:
+                values[name] = self._field(position, size, slots[slot], kind)
+        if count > known and any(slots[known:]):
             self.unknown_slots = True
-        result = table(**values)
+        result = object.__new__(table)  # the tables have no checks of their own
+        result.__dict__.update(values)
         self._seen[key] = result
         return result
 
@@ -190,7 +199,7 @@ class Reader:
                 f"the file is truncated or damaged: it points to byte {position}, "
                 f"but ends at byte {self.end}."
             )
-        return struct.unpack_from("<" + format_, self.content, position)[0]
+        return _UNPACK[format_](self.content, position)[0]
 
     def _vtable(self, position):
         """Returns the size of the table and its slots' offsets, all inside the table."""
@@ -212,7 +221,7 @@ class Reader:
         return table_size, slots
 
     def _field(self, position, table_size, offset, kind):
-        format_ = getattr(kind, "format", "I") if isinstance(kind, Scalar | Name) else "I"
+        format_ = kind.format if isinstance(kind, (Scalar, Name)) else "I"
         if offset < 4 or offset + _SIZES[format_] > table_size:
             raise ModelError(f"the file is damaged: a field of the table at byte {position} lies outside it.")
         value = self._number(format_, position + offset)
