@@ -180,7 +180,7 @@ class Reader:
                 values[name] = self._field(position, size, slots[slot], kind)
         if count > known and any(slots[known:]):
             self.unknown_slots = True
-        result = object.__new__(table)  # the tables have no checks of their own
+        result: Any = object.__new__(table)  # the tables have no checks of their own
         result.__dict__.update(values)
         self._seen[key] = result
         return result
