@@ -205,8 +205,10 @@ def plan_program(graph: Graph) -> Program:
     Raises:
         ModelError: If operators are not supported; the message lists all of them.
     """
-    subgraph = graph.main
+    from tflite_export.c.dead_channels import drop_dead_channels
+
     registry = emitters()
+    subgraph = drop_dead_channels(graph).main
     live = _live_ops(subgraph, registry)
     constants = {t.index: t.data for t in subgraph.tensors if t.data is not None}
     steps: list[Step] = []
