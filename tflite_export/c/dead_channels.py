@@ -37,7 +37,7 @@ def drop_dead_channels(graph: Graph) -> Graph:
     >>> from tflite_export.c.dead_channels import drop_dead_channels
     >>> drop_dead_channels(read("model.tflite"))  # doctest: +SKIP
     """
-    search = _Search(graph.main)
+    search = _Search(graph)
     keep = search.kept_channels()
     if not keep:
         return graph
@@ -55,8 +55,9 @@ class _Values:
 class _Search:
     """Which channels are constant, forwards, and which of them every reader can do without, backwards."""
 
-    def __init__(self, subgraph: Subgraph):
-        self.subgraph = subgraph
+    def __init__(self, graph: Graph):
+        self.graph = graph
+        self.subgraph = subgraph = graph.main
         self.constants = {t.index: t.data for t in subgraph.tensors if t.data is not None}
         self.uses = Counter(i for op in subgraph.ops for i in op.inputs if i >= 0)
         self.readers: dict[int, list] = {}
@@ -140,7 +141,7 @@ class _Search:
         return value == quantization(tensor)[1] if padded else np.ones(value.shape, bool)
 
     def _node(self, op):
-        return Node(op, self.subgraph, self.constants, {})
+        return Node(op, self.graph, self.constants, {}, {})
 
     def _outcome(self, op):
         """What is known of an operator's output, None where nothing is."""

@@ -208,7 +208,8 @@ def plan_program(graph: Graph) -> Program:
     from tflite_export.c.dead_channels import drop_dead_channels
 
     registry = emitters()
-    subgraph = drop_dead_channels(graph).main
+    graph = drop_dead_channels(graph)
+    subgraph = graph.main
     live = _live_ops(subgraph, registry)
     constants = {t.index: t.data for t in subgraph.tensors if t.data is not None}
     steps: list[Step] = []

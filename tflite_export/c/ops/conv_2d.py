@@ -82,6 +82,6 @@ def _pairs(node, window, geometry, weights, bias, multipliers):
         params,
         (node.operand(0),),
         (node.result(),),
-        scratch_bytes=28 * groups,
+        scratch_bytes=max(28 * groups, 48 * -(-groups // 4) + 4 * groups),  # DSP; vectors
         overlaps=(Overlap(0, 0, distance),),
     )

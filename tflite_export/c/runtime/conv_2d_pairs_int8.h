@@ -36,7 +36,8 @@ typedef struct {
   const uint8_t *shift;
 } te_conv_2d_pairs_int8_params;
 
-#define TE_CONV_2D_PAIRS_INT8_SCRATCH(groups) (28 * (groups))
+#define TE_CONV_2D_PAIRS_INT8_SCRATCH(groups) \
+  (28 * (groups) > 48 * (((groups) + 3) / 4) + 4 * (groups) ? 28 * (groups) : 48 * (((groups) + 3) / 4) + 4 * (groups))
 
 void te_conv_2d_pairs_int8(const te_conv_2d_pairs_int8_params *params, const int8_t *input, int8_t *output,
                            void *scratch);

@@ -1,0 +1,31 @@
+#ifndef TE_ARM_MVE_INT_H
+#define TE_ARM_MVE_INT_H
+
+#include <stdint.h>
+
+#include "compiler.h"
+
+/* The integer vector instructions of Cortex-M55 and M85. */
+
+#if defined(__ARM_FEATURE_MVE) && (__ARM_FEATURE_MVE & 1) && !defined(__ARM_BIG_ENDIAN)
+#define TE_ARM_MVE 1
+#include <arm_mve.h>
+
+TE_INLINE void te_copy_vector(int8_t *to, const int8_t *from, int32_t count) {
+  for (; count > 0; count -= 16, to += 16, from += 16) {
+    const mve_pred16_t left = vctp8q((uint32_t)count);
+    vstrbq_p_s8(to, vldrbq_z_s8(from, left), left);
+  }
+}
+
+/* What te_requantize(sums, multiplier, -shift) + zero_point gives, limited to a byte's range or less. */
+TE_INLINE int32x4_t te_scaled_vector(int32x4_t sums, int32_t multiplier, int shift, int32_t zero_point,
+                                     int32_t lowest, int32_t highest) {
+  int32x4_t scaled = vqrdmulhq_n_s32(sums, multiplier);
+  scaled = vaddq_s32(scaled, vshrq_n_s32(scaled, 31));
+  scaled = vaddq_n_s32(vrshlq_n_s32(scaled, -shift), zero_point);
+  return vminq_s32(vmaxq_s32(scaled, vdupq_n_s32(lowest)), vdupq_n_s32(highest));
+}
+
+#endif
+#endif
