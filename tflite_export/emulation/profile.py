@@ -116,12 +116,11 @@ def emulate(model, cpu="cortex-m4", *, samples=None, toolchain="zig", optimize="
         folder, graph = _as_folder(model, work)
         arrays = _samples(folder, samples)
         per_sample = list(zip(*arrays, strict=True))
-        linked = per_sample if core.qemu_command else ()
-        image = build(folder, core, work, samples=linked, toolchain=toolchain, optimize=optimize)
+        # Without QEMU's main program, which prints: this image is what the sizes are taken from.
+        image = build(folder, replace(core, qemu_command=()), work, toolchain=toolchain, optimize=optimize)
         if core.qemu_command:
+            build(folder, core, work, samples=per_sample, toolchain=toolchain, optimize=optimize)
             measured = _on_qemu(folder, core, work)
-            samples_bytes = sum(a.nbytes for a in arrays)
-            image = replace(image, constant_bytes=image.constant_bytes - samples_bytes)
         else:
             measured = _on_unicorn(folder, core, image, per_sample)
     instructions, by_step, functions, stack, outputs = measured

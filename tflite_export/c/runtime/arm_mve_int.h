@@ -18,14 +18,5 @@ TE_INLINE void te_copy_vector(int8_t *to, const int8_t *from, int32_t count) {
   }
 }
 
-/* What te_requantize(sums, multiplier, -shift) + zero_point gives, limited to a byte's range or less. */
-TE_INLINE int32x4_t te_scaled_vector(int32x4_t sums, int32_t multiplier, int shift, int32_t zero_point,
-                                     int32_t lowest, int32_t highest) {
-  int32x4_t scaled = vqrdmulhq_n_s32(sums, multiplier);
-  scaled = vaddq_s32(scaled, vshrq_n_s32(scaled, 31));
-  scaled = vaddq_n_s32(vrshlq_n_s32(scaled, -shift), zero_point);
-  return vminq_s32(vmaxq_s32(scaled, vdupq_n_s32(lowest)), vdupq_n_s32(highest));
-}
-
 #endif
 #endif

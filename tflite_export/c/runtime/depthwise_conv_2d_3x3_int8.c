@@ -1,7 +1,49 @@
 #include "depthwise_conv_2d_3x3_int8.h"
 
 #include "arm_dsp.h"
+#include "arm_mve_int.h"
 
+#if defined(TE_ARM_MVE)
+
+TE_INLINE int32x4_t load_every(const int16_t *from, int stride, uint32x4_t offsets) {
+  return stride == 1 ? vldrhq_s32(from) : vldrhq_gather_shifted_offset_s32(from, offsets);
+}
+
+/* Four outputs of a row at a time; the last four may overlap the four before. */
+TE_INLINE void filter_vectors(const te_depthwise_conv_2d_3x3_int8_params *p, const int16_t *plane, int channel,
+                              int8_t *output, te_steps step, int rows, int stride) {
+  const te_planes *g = &p->planes;
+  const int8_t *w = p->weights + 9 * channel;
+  const int32_t w0 = w[0], w1 = w[1], w2 = w[2], w3 = w[3], w4 = w[4], w5 = w[5], w6 = w[6], w7 = w[7], w8 = w[8];
+  const int32_t multiplier = p->multiplier[channel], zero_point = p->output_zero_point;
+  const int32_t pitch = g->pitch, down = pitch * g->stride_rows, last = g->output_columns - 4;
+  const int shift = -p->shift[channel];
+  const uint32x4_t counts = vidupq_n_u32(0, 1);
+  const uint32x4_t from = vmulq_n_u32(counts, (uint32_t)stride), to = vmulq_n_u32(counts, (uint32_t)step.column);
+  const int32x4_t bias = vdupq_n_s32(p->bias[channel]);
+  const int32x4_t lowest = vdupq_n_s32(p->output_min), highest = vdupq_n_s32(p->output_max);
+  for (; rows > 0; --rows, plane += down, output += step.row) {
+    for (int32_t next = 0; next < last + 4; next += 4) {
+      const int32_t x = te_min(next, last);
+      const int16_t *row0 = plane + x * stride, *row1 = row0 + pitch, *row2 = row1 + pitch;
+      int32x4_t sums = vmlaq_n_s32(bias, load_every(row0, stride, from), w0);
+      sums = vmlaq_n_s32(sums, load_every(row0 + 1, stride, from), w1);
+      sums = vmlaq_n_s32(sums, load_every(row0 + 2, stride, from), w2);
+      sums = vmlaq_n_s32(sums, load_every(row1, stride, from), w3);
+      sums = vmlaq_n_s32(sums, load_every(row1 + 1, stride, from), w4);
+      sums = vmlaq_n_s32(sums, load_every(row1 + 2, stride, from), w5);
+      sums = vmlaq_n_s32(sums, load_every(row2, stride, from), w6);
+      sums = vmlaq_n_s32(sums, load_every(row2 + 1, stride, from), w7);
+      sums = vmlaq_n_s32(sums, load_every(row2 + 2, stride, from), w8);
+      sums = vqrdmulhq_n_s32(sums, multiplier);
+      sums = vrshlq_n_s32(vaddq_s32(sums, vshrq_n_s32(sums, 31)), shift);
+      sums = vminq_s32(vmaxq_s32(vaddq_n_s32(sums, zero_point), lowest), highest);
+      vstrbq_scatter_offset_s32(output + x * step.column, to, sums);
+    }
+  }
+}
+
+#endif
 #if defined(TE_ARM_DSP)
 
 /* A row of outputs from 3 x 3 filters, two neighbours at a time. The weights of a row of the filter are
@@ -96,6 +138,16 @@ static __attribute__((noinline)) void filter(const te_depthwise_conv_2d_3x3_int8
                                              const int16_t *plane, int channel, int8_t *to, te_steps step,
                                              int rows) {
   const te_planes *g = &p->planes;
+#if defined(TE_ARM_MVE)
+  if (g->output_columns >= 4) {
+    if (g->stride_columns == 1) {
+      filter_vectors(p, plane, channel, to, step, rows, 1);
+    } else {
+      filter_vectors(p, plane, channel, to, step, rows, 2);
+    }
+    return;
+  }
+#endif
   const int8_t *weights = p->weights + 9 * channel;
   const int shift = p->shift[channel];
   const te_plane_scaling s = {p->multiplier[channel],

@@ -1,6 +1,7 @@
 #include "fully_connected_pairs_int8.h"
 
 #include "arm_dsp.h"
+#include "arm_mve_int.h"
 #include "fixed_point.h"
 
 #if defined(TE_ARM_DSP)
@@ -53,6 +54,21 @@ static void widen(uint32_t *to, const int8_t *from, int depth) {
 
 static const int16_t *quad(const int16_t *weights, const uint32_t *x, const uint32_t *end, int32_t sums[4]) {
   int32_t s0 = 0, s1 = 0, s2 = 0, s3 = 0;
+#if defined(TE_ARM_MVE)
+  for (; end - x >= 8; x += 8, weights += 32) { /* 16 inputs of four units */
+    const int32x4x4_t numbers = vld4q_s32((const int32_t *)(const void *)weights);
+    const int32x4x2_t inputs = vld2q_s32((const int32_t *)(const void *)x);
+    const int16x8_t x0 = vreinterpretq_s16_s32(inputs.val[0]), x1 = vreinterpretq_s16_s32(inputs.val[1]);
+    const int16x8_t w0 = vreinterpretq_s16_s32(numbers.val[0]), w1 = vreinterpretq_s16_s32(numbers.val[1]);
+    const int16x8_t w2 = vreinterpretq_s16_s32(numbers.val[2]), w3 = vreinterpretq_s16_s32(numbers.val[3]);
+    s1 = vmladavaq_s16(vmladavaq_s16(s1, w0, x0), w1, x1);
+    s3 = vmladavaq_s16(vmladavaq_s16(s3, w2, x0), w3, x1);
+    s0 = vmladavaq_s16(s0, vmovlbq_s8(vreinterpretq_s8_s16(w0)), x0);
+    s0 = vmladavaq_s16(s0, vmovlbq_s8(vreinterpretq_s8_s16(w1)), x1);
+    s2 = vmladavaq_s16(s2, vmovlbq_s8(vreinterpretq_s8_s16(w2)), x0);
+    s2 = vmladavaq_s16(s2, vmovlbq_s8(vreinterpretq_s8_s16(w3)), x1);
+  }
+#endif
   while ((end - x) & 6) {
     MULTIPLY(GROUP);
   }
@@ -60,9 +76,9 @@ static const int16_t *quad(const int16_t *weights, const uint32_t *x, const uint
     MULTIPLY(GROUP GROUP GROUP GROUP);
   }
   sums[0] = s0;
-  sums[1] = (s1 - s0) >> 8;
+  sums[1] = (int32_t)((uint32_t)s1 - (uint32_t)s0) >> 8;
   sums[2] = s2;
-  sums[3] = (s3 - s2) >> 8;
+  sums[3] = (int32_t)((uint32_t)s3 - (uint32_t)s2) >> 8;
   return weights;
 }
 
