@@ -16,7 +16,7 @@ from tflite_export.c.emit import Node, UnsupportedError, quantization
 from tflite_export.c.pairs import accumulator_range
 from tflite_export.c.requant import channel_multipliers, output_range
 from tflite_export.fixed_point import INT32_MAX, Multiplier, requantize
-from tflite_export.graph import Graph, Subgraph
+from tflite_export.graph import Graph
 
 MULTIPLE = 4  # channels left are a multiple of it, which the kernels read fastest
 _KERNELS = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
