@@ -16,6 +16,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import keras
 import numpy as np
+import real_data
 from keras import layers
 
 import keras_shrink as ks
@@ -75,10 +76,10 @@ def adam(learning_rate, steps):
     return keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(learning_rate, steps))
 
 
-def sgd(learning_rate, steps):
-    """Returns an optimizer for surgery: Adam would move every weight behind the masks at the same pace."""
+def sgd(learning_rate, steps, decay):
+    """Returns the optimizer for pruning; under surgery Adam would bring noise back from behind the masks."""
     schedule = keras.optimizers.schedules.CosineDecay(learning_rate, steps)
-    return keras.optimizers.SGD(schedule, momentum=0.9, nesterov=True)
+    return keras.optimizers.SGD(schedule, momentum=0.9, nesterov=True, weight_decay=decay)
 
 
 def kept_weights(network, sizes, total):
@@ -111,10 +112,12 @@ def left_over(model):
 
 def prune(dense, data, compression, options, surgery):
     """Returns a pruned copy of a trained network, and the callback that did it."""
-    model = NETWORKS[options.network](options.drop_surgery if surgery else options.drop_pruned)
+    model = NETWORKS[options.network](options.drop_surgery if surgery else options.drop_gradual)
     model.set_weights(dense.get_weights())
-    steps = options.prune_epochs * len(data[0][1]) // options.batch_size
-    compiled(model, sgd(options.surgery_rate, steps) if surgery else adam(options.learning_rate, steps))
+    epochs = options.surgery_epochs if surgery else options.gradual_epochs
+    steps = epochs * len(data[0][1]) // options.batch_size
+    rate = options.surgery_rate if surgery else options.gradual_rate
+    compiled(model, sgd(rate, steps, options.weight_decay))
     sizes = {
         kernel.layer.name: int(np.prod(kernel.variable.shape)) for kernel in ks.select.find_kernels(model)
     }
@@ -126,12 +129,10 @@ def prune(dense, data, compression, options, surgery):
             ks.select.by_name(name): ks.schedules.polynomial(0.0, 1.0 - kept[name] / size, end_step=end)
             for name, size in sizes.items()
         },
-        frequency=options.frequency,
+        frequency=10 if surgery else 100,
         surgery=ks.pruning.Surgery(until=int(options.regrow * steps)) if surgery else None,
     )
-    model.fit(
-        *data[0], batch_size=options.batch_size, epochs=options.prune_epochs, verbose=0, callbacks=[callback]
-    )
+    model.fit(*data[0], batch_size=options.batch_size, epochs=epochs, verbose=0, callbacks=[callback])
     return model, callback
 
 
@@ -144,16 +145,18 @@ def main():
     parser.add_argument("--gradual", nargs="*", type=float, default=[12.1])
     parser.add_argument("--surgery", nargs="*", type=float, default=[40, 56])
     parser.add_argument("--epochs", type=int, default=12)
-    parser.add_argument("--prune-epochs", type=int, default=30)
+    parser.add_argument("--gradual-epochs", type=int, default=24)
+    parser.add_argument("--surgery-epochs", type=int, default=30)
     parser.add_argument("--batch-size", type=int, default=100)
     parser.add_argument("--learning-rate", type=float, default=1e-3)
-    parser.add_argument("--surgery-rate", type=float, default=0.05)
+    parser.add_argument("--gradual-rate", type=float, default=0.05)
+    parser.add_argument("--surgery-rate", type=float, default=0.1)
+    parser.add_argument("--weight-decay", type=float, default=5e-4)
     parser.add_argument("--drop", type=float, default=0.3)
-    parser.add_argument("--drop-pruned", type=float, default=0.1)
-    parser.add_argument("--drop-surgery", type=float, default=0.0)
+    parser.add_argument("--drop-gradual", type=float, default=0.1)
+    parser.add_argument("--drop-surgery", type=float, default=0.1)
     parser.add_argument("--ramp", type=float, default=0.5)
     parser.add_argument("--regrow", type=float, default=0.6)
-    parser.add_argument("--frequency", type=int, default=100)
     options = parser.parse_args()
     data = [
         ((x[..., None] / 255.0).astype("float32"), keras.utils.to_categorical(y, 10))
