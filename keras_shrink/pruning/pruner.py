@@ -133,8 +133,9 @@ class Pruner:
         self._start = self._iterations() - (reached if at_step is None else at_step)
         if not known:
             self._groups = self._find_groups(model)
+            for group in self._groups:
+                self._fraction(group.schedule, getattr(group.schedule, "end_step", 0))
             self._model = model
-            self._check_fractions()
         with distribution_scope(model):
             self._hold_zeros(model)
 
@@ -197,7 +198,7 @@ class Pruner:
 
     def fractions(self, step):
         """Returns the fraction that each schedule asks for at a step, as a list."""
-        return [evaluate(schedule, step) for _, schedule in self._choices]
+        return [self._fraction(schedule, step) for _, schedule in self._choices]
 
     def _count(self):
         self._kept = [row for group in self._groups for row in group.held.kept_and_sizes()]
@@ -226,16 +227,16 @@ class Pruner:
             )
         return [group for group in groups if group.kernels]
 
-    def _check_fractions(self):
-        largest = self.pattern.largest_fraction()
-        for group in self._groups:
-            final = evaluate(group.schedule, getattr(group.schedule, "end_step", 0))
-            if final > largest + 1e-9:
-                raise ValueError(
-                    f"{self.pattern} leaves at most {largest:g} of the weights zero. "
-                    f"Received: schedule={group.schedule}, which asks for {final:g}. "
-                    "Ask for less or choose another pattern."
-                )
+    def _fraction(self, schedule, step):
+        """Returns the fraction that a schedule asks for at a step, if the pattern can give it."""
+        fraction, largest = evaluate(schedule, step), self.pattern.largest_fraction()
+        if fraction > largest + 1e-9:
+            raise ValueError(
+                f"{self.pattern} makes at most {largest:g} of the weights zero. "
+                f"Received: schedule={schedule}, which asks for {fraction:g} at step {step}. "
+                "Ask for less or choose another pattern."
+            )
+        return fraction
 
     def _hold_zeros(self, model):
         """Gives every kernel its constraint; those that have one from an earlier run keep its mask."""
@@ -277,7 +278,7 @@ class Pruner:
 
     def _update(self, group, step):
         """Makes the masks of a group those of `step`."""
-        fraction = evaluate(group.schedule, step)
+        fraction = self._fraction(group.schedule, step)
         regrows = self.surgery is not None and step <= self.surgery.until
         same = group.last_fraction is not None and fraction <= group.last_fraction
         group.last_step = step

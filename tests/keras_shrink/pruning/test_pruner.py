@@ -195,7 +195,7 @@ def test_what_does_not_fit_the_model_is_refused():
         ValueError, match=r"No layer to prune was chosen.*Layers with a kernel.*'a', 'b', 'c'"
     ):
         ks.Pruner(0.5, layers=ks.select.by_name("d")).begin(model)
-    with pytest.raises(ValueError, match=r"leaves at most 0\.5 of the weights zero.*asks for 0\.75"):
+    with pytest.raises(ValueError, match=r"makes at most 0\.5 of the weights zero.*asks for 0\.75"):
         ks.Pruner(0.75, pattern=ks.NofM(2, 4)).begin(model)
     with pytest.raises(ValueError, match="The model must be built"):
         ks.Pruner(0.5).begin(keras.Sequential([keras.layers.Dense(2)]))
