@@ -111,6 +111,9 @@ def _lowest(scores, units, fraction):
     if count <= 0:
         return scores == -np.inf
     limit = np.partition(scores, count - 1)[count - 1]
+    if np.isnan(limit):  # a training that diverged: the number of zeros is still the one asked for
+        scores = np.nan_to_num(scores, nan=np.finfo(scores.dtype).max, posinf=np.inf, neginf=-np.inf)
+        limit = np.finfo(scores.dtype).max
     if limit == -np.inf:
         return scores == -np.inf
     chosen = scores < limit

@@ -67,6 +67,13 @@ def test_weights_pruned_once_stay_pruned(first, second, seed):
     assert (~again).sum() == max(round(first * 64), round(second * 64))
 
 
+def test_weights_that_are_not_a_number_are_pruned_last_and_counted():
+    scores = np.where(np.arange(20).reshape(4, 5) < 15, np.nan, 1.0)
+    mask = compute_masks(ranked(scores), 0.5, Element())[0]
+    assert (~mask).sum() == 10
+    assert not mask[np.isfinite(scores)].any()
+
+
 def test_scope_and_min_kept_are_checked():
     with pytest.raises(ValueError, match=r'scope must be "layer", "global" or a Global\. Received: scope=3'):
         compute_masks(ranked(np.ones((2, 2))), 0.5, Element(), 3)
