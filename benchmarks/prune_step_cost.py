@@ -4,7 +4,7 @@
 
 DS-CNN (keyword spotting, 49x10 input) and ResNet8, batch 32, random data. Plain and pruned models take
 turns, a block of steps each, in one process; the figure is the median over the turns of the ratio of CPU
-times (all threads of the process), so other work on the machine hardly matters. The schedule rises during
+times, on one thread, where nobody waits spinning for another, so other work on the machine hardly matters. The schedule rises during
 the whole run: every update computes new masks. With --tfmot-venv the same is measured for
 tensorflow-model-optimization on tf_keras, in a virtual environment that is made there when it is missing.
 """
@@ -20,6 +20,8 @@ import venv
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
+os.environ.setdefault("TF_NUM_INTEROP_THREADS", "1")
 
 import numpy as np
 

@@ -95,6 +95,8 @@ class GradualPruning(keras.callbacks.Callback):
 
     def on_train_end(self, logs=None):
         """Makes the zeros final, and says so where the schedule was cut short."""
+        if not self._planned:
+            return  # a fit without an epoch
         if not self._begun:
             self._begin_when_built()
         self.pruner.end()

@@ -175,6 +175,12 @@ def test_a_fit_that_was_interrupted_goes_on_in_the_schedule(tmp_path):
         assert not any((later & ~earlier).any() for earlier, later in zip(before, masks(second), strict=True))
 
 
+def test_a_fit_without_an_epoch_prunes_nothing():
+    model = small_model()
+    fit(model, ks.GradualPruning(0.5), epochs=0)
+    assert zeros(model) == {"conv": 0.0, "head": 0.0}
+
+
 def test_a_second_fit_with_the_same_callback_goes_on():
     model = small_model()
     callback = ks.GradualPruning(RAMP, frequency=1, total_steps=16)
