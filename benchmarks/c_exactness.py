@@ -7,12 +7,12 @@ inputs follow. Models that hold state are streamed. What TFLM does not run, or C
 """
 
 import argparse
+import importlib.util
 import os
 import sys
 import time
 from pathlib import Path
 
-import data
 import numpy as np
 
 from tflite_export import tflm
@@ -30,13 +30,22 @@ REAL = {
 CHUNK = 250
 
 
+def load(name):
+    """Returns `((x_train, y_train), (x_test, y_test))` with the `datasets.py` in `KERAS_SHRINK_DATA`."""
+    spec = importlib.util.spec_from_file_location(
+        "datasets", Path(os.environ["KERAS_SHRINK_DATA"], "datasets.py")
+    )
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.load(name)
+
+
 def real_inputs(name, graph, count):
     """Returns real inputs of the model's type and shape, or None."""
     known = next((REAL[prefix] for prefix in REAL if name.startswith(prefix)), None)
     if known is None or "KERAS_SHRINK_DATA" not in os.environ or graph.inputs[0].dtype != "int8":
         return None
-    loaded = data.load(known[0])
-    x = (loaded[1] if isinstance(loaded[0], tuple) else loaded)[0][:count]
+    x = load(known[0])[1][0][:count]
     if known[1] is not None:
         x = (x.astype(np.int16) + known[1]).astype(np.int8)
     return np.ascontiguousarray(x).reshape(-1, *graph.inputs[0].shape).astype(np.int8)
