@@ -6,28 +6,23 @@ import importlib
 import pkgutil
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from tflite_export.c.placement import place
+from tflite_export.c.layout import lay_out
 from tflite_export.c.program import (
-    C_TYPES,
-    Block,
     Call,
     Constant,
     Operand,
     Overlap,
-    Port,
     Program,
     State,
     Step,
 )
+from tflite_export.c.tensor_types import UnsupportedError, ctype, element_bytes, quantization
 from tflite_export.errors import ModelError
 from tflite_export.graph import Graph, Op, Tensor
-
-
-class UnsupportedError(ModelError):
-    """Raised by an emitter for an operator that it cannot turn into C."""
 
 
 @dataclass(frozen=True)
@@ -158,44 +153,6 @@ class Node:
         )
 
 
-def ctype(tensor):
-    """Returns the C type of a tensor's elements.
-
-    Example:
-    >>> from tflite_export.c.emit import ctype
-    >>> from tflite_export.graph import Tensor
-    >>> ctype(Tensor(0, "x", (1,), "int16"))
-    'int16_t'
-    """
-    if tensor.dtype not in C_TYPES:
-        raise UnsupportedError(f"tensors of type {tensor.dtype}")
-    return C_TYPES[tensor.dtype]
-
-
-def element_bytes(tensor):
-    """Returns the bytes one element takes in the arena.
-
-    Example:
-    >>> from tflite_export.c.emit import element_bytes
-    >>> from tflite_export.graph import Tensor
-    >>> element_bytes(Tensor(0, "x", (1,), "int16"))
-    2
-    """
-    return {"int16": 2, "uint16": 2, "int32": 4, "uint32": 4, "float32": 4, "int64": 8}.get(tensor.dtype, 1)
-
-
-def quantization(tensor):
-    """Returns scale (float) and zero point of a tensor quantized as a whole.
-
-    Raises:
-        UnsupportedError: If the tensor has no scale or one for each channel.
-    """
-    q = tensor.quantization
-    if q is None or q.scale.size != 1:
-        raise UnsupportedError(f"tensor {tensor.name!r} must have exactly one scale")
-    return np.float32(q.scale[0]), int(q.zero_point[0])
-
-
 def plan_program(graph: Graph) -> Program:
     """Returns the program for a graph: calls, arena plan and ports.
 
@@ -213,7 +170,7 @@ def plan_program(graph: Graph) -> Program:
     live = _live_ops(subgraph, registry)
     constants = {t.index: t.data for t in subgraph.tensors if t.data is not None}
     steps: list[Step] = []
-    aliases: dict[int, int] = {}
+    aliases: dict[Any, tuple[Any, int]] = {}
     refused: list[str] = []
     variables: dict = {}
     states = _variable_tensors(subgraph)
@@ -233,7 +190,7 @@ def plan_program(graph: Graph) -> Program:
             elif item.of in constants:
                 constants[item.tensor] = constants[item.of]
             else:
-                aliases[item.tensor] = item.of
+                aliases[item.tensor] = item.of, item.offset
         if calls:
             steps.append(Step(op.index, op.code, tuple(calls)))
     if refused:
@@ -241,7 +198,7 @@ def plan_program(graph: Graph) -> Program:
             "This model cannot become C. What stands in the way:\n  " + "\n  ".join(refused) + "\n"
             f"Operators with kernels: {', '.join(sorted(registry))}."
         )
-    return _lay_out(subgraph, tuple(steps), aliases, states)
+    return lay_out(subgraph, tuple(steps), aliases, states)
 
 
 def _variable_tensors(subgraph):
@@ -268,105 +225,6 @@ def _live_ops(subgraph, registry):
         reads = registry[op.code].reads if op.code in registry else None
         needed.update(i for p, i in enumerate(op.inputs) if i >= 0 and (reads is None or p in reads))
     return live[::-1]
-
-
-def _lay_out(subgraph, steps, aliases, states):
-    def root(index):
-        while index in aliases:
-            index = aliases[index]
-        return index
-
-    steps = tuple(Step(s.index, s.code, tuple(_with_roots(call, root) for call in s.calls)) for s in steps)
-    calls = [call for step in steps for call in step.calls]
-    blocks = _blocks(subgraph, calls, root, states)
-    by_key = {b.key: b for b in blocks}
-    distances, exact = {}, set()
-    for moment, call in enumerate(calls):
-        for pair, (distance, is_exact) in _call_distances(call).items():
-            if by_key[pair[0]].last == moment and by_key[pair[1]].first == moment:
-                distances[pair] = distance
-                exact.update([pair] if is_exact else [])
-    offsets, arena = place(blocks, distances, exact)
-    port = lambda index: _port(subgraph.tensors[index], offsets[root(index)])  # noqa: E731
-    return Program(
-        steps=steps,
-        offsets=offsets,
-        arena_bytes=arena,
-        inputs=tuple(port(i) for i in subgraph.inputs),
-        outputs=tuple(port(i) for i in subgraph.outputs),
-        states=tuple(states[b.key] for b in blocks if b.key in states),
-        blocks=tuple(blocks),
-    )
-
-
-def _call_distances(call):
-    """(input, output) tensors -> distance and whether it is exact, where every use of the input permits."""
-    permitted = {(o.input, o.output): (o.distance, o.exact) for o in call.overlaps}
-    distances = {}
-    for at, written in enumerate(call.outputs):
-        for tensor in {o.tensor for o in call.inputs if isinstance(o, Operand)}:
-            uses = [p for p, o in enumerate(call.inputs) if isinstance(o, Operand) and o.tensor == tensor]
-            if tensor == written.tensor or any((p, at) not in permitted for p in uses):
-                continue
-            needed = {permitted[p, at] for p in uses}
-            if len(needed) == 1 or not any(is_exact for _, is_exact in needed):
-                distances[tensor, written.tensor] = max(needed)
-    return distances
-
-
-def _with_roots(call, root):
-    swap = lambda o: Operand(root(o.tensor), o.ctype, o.offset) if isinstance(o, Operand) else o  # noqa: E731
-    return Call(
-        call.kernel,
-        call.params,
-        tuple(swap(o) for o in call.inputs),
-        tuple(swap(o) for o in call.outputs),
-        call.scratch_bytes,
-        call.overlaps,
-    )
-
-
-def _blocks(subgraph, calls, root, states):
-    first, last, size = {}, {}, {}
-
-    def use(index, moment):
-        key = root(index)
-        first[key] = min(first.get(key, moment), moment)
-        last[key] = max(last.get(key, moment), moment)
-        if key in states:
-            first[key], last[key], size[key] = -1, len(calls), len(states[key].initial)
-        else:
-            size[key] = subgraph.tensors[key].size * element_bytes(subgraph.tensors[key])
-
-    for index in subgraph.inputs:
-        use(index, -1)
-    for moment, call in enumerate(calls):
-        for operand in (*call.inputs, *call.outputs):
-            if isinstance(operand, Operand):
-                use(operand.tensor, moment)
-    for index in subgraph.outputs:
-        use(index, len(calls))
-    blocks = [Block(key, size[key], first[key], last[key]) for key in first]
-    blocks += [
-        Block(("scratch", moment), call.scratch_bytes, moment, moment)
-        for moment, call in enumerate(calls)
-        if call.scratch_bytes
-    ]
-    return blocks
-
-
-def _port(tensor, offset):
-    q = tensor.quantization
-    single = q is not None and q.scale.size == 1
-    return Port(
-        name=tensor.name,
-        ctype=ctype(tensor),
-        dtype=tensor.dtype,
-        shape=tensor.shape,
-        scale=float(q.scale[0]) if single else None,
-        zero_point=int(q.zero_point[0]) if single else None,
-        offset=offset,
-    )
 
 
 __all__ = [

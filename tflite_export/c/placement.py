@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from tflite_export.c.program import Block
 
 ALIGNMENT = 4
-ATTEMPTS = 1500
+ATTEMPTS = 400
 
 
 def place(blocks: Sequence[Block], distances: Mapping[tuple, int], exact: Collection[tuple] = ()):

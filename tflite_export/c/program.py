@@ -119,11 +119,13 @@ class Alias:
 
     Attributes:
         tensor: The output.
-        of: The input.
+        of: The input, or the key of a state.
+        offset: Bytes from the start of the input.
     """
 
     tensor: int
-    of: int
+    of: Any
+    offset: int = 0
 
 
 @dataclass(frozen=True)
