@@ -99,7 +99,7 @@ def _rebuild_functional(model, copy_layer, behind_input):
 
 def _carry_state(original, copy):
     weights = getattr(original, "weights", [])
-    if weights:
+    if weights and copy.built:  # an exchange may put another layer in the place of the copy
         copy.set_weights([keras.ops.convert_to_numpy(weight) for weight in weights])
     if not getattr(original, "trainable", True):
         copy.trainable = False

@@ -43,6 +43,8 @@ def _constant_operations(graph, inputs) -> set[str]:
     for op in graph.get_operations():
         pure = op.name not in inputs and op.type != "Placeholder" and not op.op_def.is_stateful
         # Lists and resources have no constant form.
+        # What it says of a weight's scale would be lost in a constant.
+        pure = pure and not op.type.startswith("FakeQuant")
         pure = pure and all(tensor.dtype.is_numpy_compatible for tensor in op.outputs)
         if pure and not op.control_inputs and all(tensor.op.name in constant for tensor in op.inputs):
             constant.add(op.name)

@@ -14,13 +14,17 @@ class Int8:
     Attributes:
         momentum: Of the moving average of activation ranges during training, in [0, 1). Higher is
             steadier. Defaults to 0.99.
+        per_channel: Whether weights have a scale for each output channel. One scale for the whole
+            tensor is what some accelerators want; it needs `fold_normalization`, and often `equalize`,
+            first. Defaults to True.
 
     Example:
     >>> Int8(momentum=0.9)
-    Int8(momentum=0.9)
+    Int8(momentum=0.9, per_channel=True)
     """
 
     momentum: float = 0.99
+    per_channel: bool = True
 
     def __post_init__(self):
         """Checks the settings."""

@@ -19,7 +19,8 @@ class SymmetricWeights(keras.layers.Layer):
     (straight-through estimator).
 
     Args:
-        reduce_axes: Axes over which a scale is shared; the remaining ones are the channels.
+        reduce_axes: Axes over which a scale is shared; the remaining ones are the channels. None for
+            one scale for the whole weight.
         num_bits: Width of the integers, 2 to 8. Defaults to 8.
 
     Reference:
@@ -30,7 +31,7 @@ class SymmetricWeights(keras.layers.Layer):
         super().__init__(**kwargs)
         if not 2 <= num_bits <= 8:
             raise ValueError(f"num_bits must be from 2 to 8. Received: num_bits={num_bits}.")
-        self.reduce_axes = tuple(int(axis) for axis in reduce_axes)
+        self.reduce_axes = None if reduce_axes is None else tuple(int(axis) for axis in reduce_axes)
         self.num_bits = num_bits
 
     def build(self, input_shape):
@@ -48,9 +49,18 @@ class SymmetricWeights(keras.layers.Layer):
         scale = tf.stop_gradient(self.scale(weight))
         if training:
             return tf.cast(_round_to_grid(tf.cast(weight, tf.float32), scale), weight.dtype)
+        if self.reduce_axes is None:
+            # The converter gives constants a scale per channel; this operator states the one scale.
+            end = tf.reshape(scale, []) * float(2 ** (self.num_bits - 1) - 1)
+            wide = tf.cast(weight, tf.float32)
+            rounded = tf.quantization.fake_quant_with_min_max_vars(
+                wide, -end, end, num_bits=self.num_bits, narrow_range=True
+            )
+            return tf.cast(rounded, weight.dtype)
         # Without the custom gradient the converter sees plain arithmetic and folds it to a constant.
         return tf.cast(tf.round(tf.cast(weight, tf.float32) / scale) * scale, weight.dtype)
 
     def get_config(self):
         """Axes and width."""
-        return {**super().get_config(), "reduce_axes": list(self.reduce_axes), "num_bits": self.num_bits}
+        axes = None if self.reduce_axes is None else list(self.reduce_axes)
+        return {**super().get_config(), "reduce_axes": axes, "num_bits": self.num_bits}

@@ -8,6 +8,7 @@ import keras
 import tensorflow as tf
 
 from keras_shrink.quantization.config import Int8
+from keras_shrink.quantization.estimators import as_estimator
 from keras_shrink.quantization.fake_quant import SymmetricWeights
 from keras_shrink.quantization.plan import Treatment, make_plan
 from keras_shrink.quantization.ranges import ActivationQuantizer, FixedRange, observing
@@ -38,7 +39,8 @@ def quantize(model, config=None, *, strict=False):
 
     Raises:
         ValueError: If the model is subclassed, has no shapes yet or is quantized already; with
-            `strict`, if a layer cannot be quantized.
+            `strict`, if a layer cannot be quantized; without `per_channel`, if BatchNormalization is
+            not folded.
 
     Example:
     >>> import keras, numpy as np, keras_shrink as ks
@@ -59,6 +61,8 @@ def quantize(model, config=None, *, strict=False):
     plan = make_plan(model)
     if plan.refused:
         _report(plan.refused, strict)
+    if not config.per_channel:
+        _require_folded(model, plan)
 
     def exchange(copy, original):
         treatment = plan.treatments.get(id(original))
@@ -73,11 +77,10 @@ def quantize(model, config=None, *, strict=False):
     return rebuild(model, exchange, behind_input=behind_input)
 
 
-def calibrate(model, representative_data, config=None, *, batch_size=32, strict=False):
+def calibrate(model, representative_data, config=None, *, method="minmax", batch_size=32, strict=False):
     """Returns a quantized copy of `model` whose ranges are those seen on data: no training needed.
 
-    The ranges are the smallest and the largest value of each activation over the data
-    (post-training quantization). The result can be exported or trained on.
+    This is post-training quantization. The result can be exported or trained on.
 
     Args:
         model: A built Functional or Sequential model, float or already quantized. Not touched.
@@ -85,28 +88,35 @@ def calibrate(model, representative_data, config=None, *, batch_size=32, strict=
             batch dimension first, a list of such arrays for several inputs, or an iterable of
             batches. A few hundred samples do.
         config: What to quantize to. Defaults to `Int8()`.
+        method: How a range is chosen: `"minmax"` holds every value seen, `"moving_average"` the mean
+            of the batches' extremes, `"percentile"` 99.99 % of the values, `"mse"` has the least
+            mean squared error; or one of `quantization.estimators` with settings of its own.
+            Outliers call for the last two, which go over the data twice. Defaults to `"minmax"`.
         batch_size: Samples at a time, where arrays are given.
         strict: As in `quantize`.
 
     Raises:
-        ValueError: As `quantize`, and if the data is empty, of the wrong shape or not finite.
+        ValueError: As `quantize`, and if the data is empty, of the wrong shape or not finite, or
+            if `method` is unknown.
 
     Example:
     >>> import keras, numpy as np, keras_shrink as ks
     >>> model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3)])
     >>> int8 = ks.calibrate(model, np.random.rand(100, 4))
     """
+    estimator = as_estimator(method)
     quantized = rebuild(model) if is_quantized(model) else quantize(model, config, strict=strict)
-    step = tf.function(
-        lambda *parts: quantized(samples.packed(quantized, parts), training=False), reduce_retracing=True
-    )
-    for layer in activation_quantizers(quantized).values():
-        layer.batches_seen.assign(0.0)
-        layer.low.assign(0.0)
-        layer.high.assign(0.0)
-    with observing():
-        for batch in samples.batches(samples.specs_of(quantized), representative_data, batch_size):
-            step(*[tf.convert_to_tensor(part) for part in batch])
+    quantizers = list(activation_quantizers(quantized).values())
+    for quantizer in quantizers:
+        quantizer.forget()
+    batches = list(samples.batches(samples.specs_of(quantized), representative_data, batch_size))
+    for observe in estimator.passes(quantizers):
+        step = tf.function(
+            lambda *parts: quantized(samples.packed(quantized, parts), training=False), reduce_retracing=True
+        )
+        with observing(observe):
+            for batch in batches:
+                step(*[tf.convert_to_tensor(part) for part in batch])
     return quantized
 
 
@@ -137,17 +147,35 @@ def _report(refused, strict):
     warnings.warn(text, UserWarning, stacklevel=3)
 
 
+def _require_folded(model, plan):
+    norms = [
+        layer.name
+        for layer in model._flatten_layers(include_self=False)
+        if id(layer) in plan.treatments and plan.treatments[id(layer)].role.is_normalization
+    ]
+    if norms:
+        raise ValueError(
+            "With one scale for a whole weight, rounding before and after folding BatchNormalization "
+            "differ, so the file would not compute what the model does. Received: per_channel=False and "
+            f"the layers {', '.join(norms)}. Fold them first: keras_shrink.fold_normalization(model)."
+        )
+
+
 def _treat(copy, original, treatment: Treatment, config):
     """Returns the wrapper around `copy` that the plan asks for, or `copy` itself."""
     known = treatment.role
     if known.reason:
         return Transformed(copy, outputs=[ActivationQuantizer(momentum=config.momentum, name="range")])
     weights = {
-        name: [*_kept_zeros(original, name), SymmetricWeights(axes, name=f"{name.replace('/', '_')}_int8")]
+        name: [*_kept_zeros(original, name), _rounding(name, axes, config)]
         for name, axes in known.weights.items()
     }
     outputs = _outputs(copy, treatment, config)
     return Transformed(copy, weights=weights, outputs=outputs) if weights or outputs else copy
+
+
+def _rounding(name, axes, config):
+    return SymmetricWeights(axes if config.per_channel else None, name=f"{name.replace('/', '_')}_int8")
 
 
 def _kept_zeros(layer, name):

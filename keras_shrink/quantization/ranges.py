@@ -7,17 +7,21 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-_OBSERVING = contextvars.ContextVar("keras_shrink_observing", default=False)
+_OBSERVER = contextvars.ContextVar("keras_shrink_observer", default=None)
 
 
 @contextlib.contextmanager
-def observing():
-    """While active, every `ActivationQuantizer` that is traced widens its range and changes nothing."""
-    token = _OBSERVING.set(True)
+def observing(observe):
+    """While active, every `ActivationQuantizer` that is traced calls `observe(quantizer, x)` and returns `x`.
+
+    Args:
+        observe: Runs while the call is traced, so it updates variables.
+    """
+    token = _OBSERVER.set(observe)
     try:
         yield
     finally:
-        _OBSERVING.reset(token)
+        _OBSERVER.reset(token)
 
 
 def _trainable_fake_quant(x, low, high, num_bits):
@@ -75,8 +79,8 @@ class ActivationQuantizer(keras.layers.Layer):
     """Observes the range of an activation and rounds it to `2**num_bits` levels in that range.
 
     While training, the range follows the batches' minima and maxima: their plain mean at first, so
-    that it starts from the data, then an exponential moving average. Inside `observing()` it only
-    widens to what it sees. In inference it stays.
+    that it starts from the data, then an exponential moving average. Inside `observing()` an
+    estimator decides. In inference it stays.
 
     Args:
         num_bits: Width of the integers. Defaults to 8.
@@ -109,11 +113,12 @@ class ActivationQuantizer(keras.layers.Layer):
 
     def call(self, x, training=None):
         """Returns `x` on the grid of the range; same shape and dtype."""
-        if _OBSERVING.get():
-            self._widen(x)
+        observe = _OBSERVER.get()
+        if observe is not None:
+            observe(self, x)
             return x
         if training:
-            low, high = self._follow(x)
+            low, high = self.follow(tf.stop_gradient(x))
         else:
             self._require_data()
             low, high = self.low.value, self.high.value
@@ -126,6 +131,11 @@ class ActivationQuantizer(keras.layers.Layer):
     def range(self):
         """Returns `(low, high)` as floats."""
         return float(self.low.numpy()), float(self.high.numpy())
+
+    def forget(self):
+        """Returns to the state before the first batch."""
+        for variable in (self.low, self.high, self.batches_seen):
+            variable.assign(0.0)
 
     def set_range(self, low, high):
         """Sets the range, as if it had been observed on many batches."""
@@ -144,8 +154,9 @@ class ActivationQuantizer(keras.layers.Layer):
         # Never empty: a layer that is silent on a batch would otherwise give a scale of zero.
         return low, tf.maximum(tf.reduce_max(x), low + 1e-6)
 
-    def _follow(self, x):
-        low, high = self._batch_range(tf.stop_gradient(x))
+    def follow(self, x):
+        """Moves the range towards that of the batch `x`, and returns it as two tensors."""
+        low, high = self._batch_range(x)
         seen = self.batches_seen.value
         rate = tf.maximum(1.0 / (seen + 1.0), 1.0 - self.momentum)
         low = self.low.value + rate * (low - self.low.value)
@@ -155,7 +166,8 @@ class ActivationQuantizer(keras.layers.Layer):
         self.batches_seen.assign(seen + 1.0)
         return low, high
 
-    def _widen(self, x):
+    def widen(self, x):
+        """Extends the range to hold every value of `x`."""
         low, high = self._batch_range(x)
         self.low.assign(tf.minimum(self.low.value, low))
         self.high.assign(tf.maximum(self.high.value, high))

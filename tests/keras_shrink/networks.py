@@ -48,3 +48,37 @@ def shake_normalization(model, seed=0):
 def pictures(count=64, seed=0, shape=(8, 8, 3)):
     """Returns normal random pictures, float32."""
     return np.random.default_rng(seed).normal(0, 1, (count, *shape)).astype("float32")
+
+
+def mobile_network(seed=0, *, spread=1.0, relu6=False):
+    """A block of MobileNet; `spread` is how far channel ranges lie apart, in powers of ten.
+
+    Channels are widened in one layer and narrowed in the next: the float outputs do not depend on it.
+    """
+    keras.utils.set_random_seed(seed)
+    limit = 6.0 if relu6 else None
+    model = keras.Sequential(
+        [
+            keras.Input((8, 8, 3), name="picture"),
+            layers.Conv2D(16, 3, padding="same", use_bias=False, name="stem"),
+            layers.BatchNormalization(name="stem_norm"),
+            layers.ReLU(limit, name="stem_relu"),
+            layers.DepthwiseConv2D(3, padding="same", use_bias=False, name="depthwise"),
+            layers.BatchNormalization(name="depthwise_norm"),
+            layers.ReLU(limit, name="depthwise_relu"),
+            layers.Conv2D(16, 1, name="pointwise"),
+            layers.ReLU(limit, name="pointwise_relu"),
+            layers.GlobalAveragePooling2D(name="average"),
+            layers.Dense(5, name="scores"),
+        ],
+        name="mobile_network",
+    )
+    shake_normalization(model, seed)
+    generator = np.random.default_rng(seed)
+    for norm, after in (("stem_norm", "depthwise"), ("depthwise_norm", "pointwise")):
+        factors = 10 ** generator.uniform(-spread / 2, spread / 2, 16)
+        for weight in (model.get_layer(norm).gamma, model.get_layer(norm).beta):
+            weight.assign(weight * factors)
+        kernel = model.get_layer(after).kernel
+        kernel.assign(kernel / factors.reshape(-1, 1))
+    return model
