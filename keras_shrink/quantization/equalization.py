@@ -114,7 +114,7 @@ def _pairs(flow: Flow) -> list[_Pair]:
             reader = next_call(flow, reader.outputs[0])
         if reader is not None and id(reader.layer) in once:
             inputs = input_channels(reader.layer)
-            if inputs is not None:
+            if outputs is not None and inputs is not None:
                 pairs.append(_Pair(call.layer, reader.layer, outputs, inputs, clipped))
     return pairs
 
