@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 
-def write_c_files(tflite, name, output, self_test):
+def write_c_files(tflite, name, output, self_test, strips):
     """Writes the C of a model and prints what it takes."""
     from tflite_export.c.emit import plan_program
     from tflite_export.c.render import constant_bytes
@@ -17,14 +17,24 @@ def write_c_files(tflite, name, output, self_test):
 
     graph = read(tflite)
     name = name or re.sub(r"\W", "_", Path(tflite).stem)
-    paths = write_c(graph, name, output, self_test=self_test)
-    program = plan_program(graph)
+    paths = write_c(graph, name, output, self_test=self_test, strips=strips)
+    program = plan_program(graph, strips=strips)
     table = Table(box=rich.box.SIMPLE_HEAD, show_header=False)
     for label, value in (
         ("files", f"{len(paths)} in {output}"),
         ("kernels", ", ".join(program.kernels)),
         ("arena", f"{program.arena_bytes:,} bytes"),
         ("constants", f"{constant_bytes(program):,} bytes"),
+        *_strips(program),
     ):
         table.add_row(label, value)
     Console().print(table)
+
+
+def _strips(program):
+    """What running in strips costs, where the program does."""
+    if program.strips > 1:
+        yield (
+            "strips",
+            f"{program.strips}: {program.repeated_work:.1%} of the first operators' work is repeated",
+        )

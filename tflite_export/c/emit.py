@@ -5,12 +5,13 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from tflite_export.c.layout import lay_out
+from tflite_export.c.placement import ATTEMPTS
 from tflite_export.c.program import (
     Call,
     Constant,
@@ -32,6 +33,8 @@ class Emitter:
     function: Callable
     reads: tuple[int, ...] | None
 
+
+STRIP_ATTEMPTS = 20  # placements of each way to run in strips
 
 _EMITTERS: dict[str, Emitter] = {}
 
@@ -153,19 +156,35 @@ class Node:
         )
 
 
-def plan_program(graph: Graph) -> Program:
+def plan_program(graph: Graph, *, strips=1) -> Program:
     """Returns the program for a graph: calls, arena plan and ports.
 
     Args:
         graph: What `read` returned.
+        strips: With more than 1, the first operators run in so many strips of rows where that makes the
+            arena smaller; as many of them as serve it best.
 
     Raises:
         ModelError: If operators are not supported; the message lists all of them.
+        ValueError: If `strips` is not positive.
     """
     from tflite_export.c.dead_channels import drop_dead_channels
+    from tflite_export.c.strips import strip_graphs
 
-    registry = emitters()
+    if strips < 1:
+        raise ValueError(f"strips must be at least 1. Received: strips={strips}.")
     graph = drop_dead_channels(graph)
+    best = _program(graph)
+    for other, repeated in strip_graphs(graph, strips):
+        program = _program(other, attempts=STRIP_ATTEMPTS)
+        if program.arena_bytes < best.arena_bytes:
+            best = replace(program, strips=strips, repeated_work=repeated)
+    return best
+
+
+def _program(graph, attempts=ATTEMPTS):
+    """The program for a graph as it is."""
+    registry = emitters()
     subgraph = graph.main
     live = _live_ops(subgraph, registry)
     constants = {t.index: t.data for t in subgraph.tensors if t.data is not None}
@@ -198,7 +217,7 @@ def plan_program(graph: Graph) -> Program:
             "This model cannot become C. What stands in the way:\n  " + "\n  ".join(refused) + "\n"
             f"Operators with kernels: {', '.join(sorted(registry))}."
         )
-    return lay_out(subgraph, tuple(steps), aliases, states)
+    return lay_out(subgraph, tuple(steps), aliases, states, attempts=attempts)
 
 
 def _variable_tensors(subgraph):

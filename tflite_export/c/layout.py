@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from tflite_export.c.order import better_order
-from tflite_export.c.placement import place
-from tflite_export.c.program import BYTES, Block, Call, Operand, Port, Program, Step
+from tflite_export.c.placement import ATTEMPTS, place
+from tflite_export.c.program import BYTES, Block, Operand, Port, Program, Step
 from tflite_export.c.tensor_types import ctype, element_bytes
 
 
-def lay_out(subgraph, steps, aliases, states):
+def lay_out(subgraph, steps, aliases, states, *, attempts=ATTEMPTS):
     """Returns the program of steps over one arena, in the order that needs the least memory.
 
     Args:
@@ -16,6 +18,7 @@ def lay_out(subgraph, steps, aliases, states):
         steps: Calls of each operator, in the order of the file.
         aliases: Tensor -> (tensor or key of a state, bytes from its start) whose memory it shares.
         states: Key -> `State`.
+        attempts: How many placements to try.
     """
 
     def root(index):
@@ -26,19 +29,21 @@ def lay_out(subgraph, steps, aliases, states):
         return index, offset
 
     steps = tuple(Step(s.index, s.code, tuple(_with_roots(call, root) for call in s.calls)) for s in steps)
-    program = _planned(subgraph, steps, root, states)
+    program = _planned(subgraph, steps, root, states, attempts)
     kept = {root(i)[0] for i in subgraph.outputs}
     sizes = {b.key: b.size for b in program.blocks}
+    if attempts < ATTEMPTS:
+        return program
     order = better_order(
         steps, {root(i)[0] for i in subgraph.inputs} | set(states), kept | set(states), sizes
     )
     if order is None:
         return program
-    other = _planned(subgraph, tuple(steps[i] for i in order), root, states)
+    other = _planned(subgraph, tuple(steps[i] for i in order), root, states, attempts)
     return other if other.arena_bytes < program.arena_bytes else program
 
 
-def _planned(subgraph, steps, root, states):
+def _planned(subgraph, steps, root, states, attempts):
     """The program of steps in the order given."""
     calls = [call for step in steps for call in step.calls]
     blocks = _blocks(subgraph, calls, root, states)
@@ -49,7 +54,7 @@ def _planned(subgraph, steps, root, states):
             if by_key[pair[0]].last == moment and by_key[pair[1]].first == moment:
                 distances[pair] = distance
                 exact.update([pair] if is_exact else [])
-    offsets, arena = place(blocks, distances, exact)
+    offsets, arena = place(blocks, distances, exact, attempts=attempts)
 
     def port(index):
         key, start = root(index)
@@ -82,19 +87,26 @@ def _call_distances(call):
 
 
 def _with_roots(call, root):
+    """The call with the memory that aliases stand for, its overlaps measured from where that starts."""
+
     def swap(operand):
         if not isinstance(operand, Operand):
             return operand
         key, start = root(operand.tensor)
         return Operand(key, operand.ctype, operand.offset + start // BYTES[operand.ctype])
 
-    return Call(
-        call.kernel,
-        call.params,
-        tuple(swap(o) for o in call.inputs),
-        tuple(swap(o) for o in call.outputs),
-        call.scratch_bytes,
-        call.overlaps,
+    def measured(overlap):
+        read, written = call.inputs[overlap.input], call.outputs[overlap.output]
+        if not isinstance(read, Operand):
+            return overlap
+        shift = root(written.tensor)[1] - root(read.tensor)[1]
+        return replace(overlap, distance=overlap.distance + shift)
+
+    return replace(
+        call,
+        inputs=tuple(swap(o) for o in call.inputs),
+        outputs=tuple(swap(o) for o in call.outputs),
+        overlaps=tuple(measured(o) for o in call.overlaps),
     )
 
 

@@ -11,7 +11,13 @@ ALIGNMENT = 4
 ATTEMPTS = 400
 
 
-def place(blocks: Sequence[Block], distances: Mapping[tuple, int], exact: Collection[tuple] = ()):
+def place(
+    blocks: Sequence[Block],
+    distances: Mapping[tuple, int],
+    exact: Collection[tuple] = (),
+    *,
+    attempts=ATTEMPTS,
+):
     """Returns offsets of the blocks and the arena's size.
 
     Blocks in use at the same time keep apart, except where `distances` allows an output to start a
@@ -23,6 +29,7 @@ def place(blocks: Sequence[Block], distances: Mapping[tuple, int], exact: Collec
         distances: `(input key, output key)` -> least `offset[input] - offset[output]` in bytes that
             the kernel between them permits.
         exact: Pairs of `distances` whose distance must be met exactly where the blocks overlap.
+        attempts: How many shuffled orders are tried at most.
 
     Example:
     >>> from tflite_export.c.placement import place
@@ -37,7 +44,7 @@ def place(blocks: Sequence[Block], distances: Mapping[tuple, int], exact: Collec
     rivals = {b.key: [r.key for r in blocks if r is not b and _meet(b, r)] for b in blocks}
     bound = _lower_bound(blocks, sizes, distances)
     best: tuple[dict, int] | None = None
-    for order in _orders(blocks, sizes):
+    for order in _orders(blocks, sizes, attempts):
         offsets = _first_fit(order, sizes, rivals, distances, exact)
         total = max(offsets[k] + sizes[k] for k in offsets)
         if best is None or total < best[1]:
@@ -77,7 +84,7 @@ def _lower_bound(blocks, sizes, distances):
     return bound
 
 
-def _orders(blocks, sizes):
+def _orders(blocks, sizes, attempts):
     """Orders of placement: by size, outwards from each block in time, then shuffles of those."""
     keys = [b.key for b in blocks]
     first = {b.key: b.first for b in blocks}
@@ -86,7 +93,7 @@ def _orders(blocks, sizes):
     for start in by_size:
         yield sorted(keys, key=lambda k: (abs(first[k] - first[start]), -sizes[k]))
     dice = random.Random(0)
-    for attempt in range(ATTEMPTS):
+    for attempt in range(attempts):
         if attempt % 2:
             start = dice.choice(by_size[: max(1, len(keys) // 2)])
             yield sorted(keys, key=lambda k: abs(first[k] - first[start]) + dice.random() * 2)

@@ -213,6 +213,8 @@ class Program:
         outputs: In the order of the file.
         states: Streaming state.
         blocks: What was placed, for reports.
+        strips: In how many strips of rows the first operators run.
+        repeated_work: Share of those operators' work that is done twice for it.
     """
 
     steps: tuple[Step, ...]
@@ -222,6 +224,8 @@ class Program:
     outputs: tuple[Port, ...]
     states: tuple[State, ...] = ()
     blocks: tuple[Block, ...] = field(default=(), repr=False)
+    strips: int = 1
+    repeated_work: float = 0.0
 
     @property
     def calls(self) -> tuple[Call, ...]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
+from tflite_export.c.literals import Arrays, c_float, c_numbers, c_value
 from tflite_export.c.program import BYTES, Constant, Operand, Program
 
 
@@ -21,31 +22,6 @@ class SelfTest:
 
     checksum: int
     judge: str
-
-
-@dataclass
-class _Arrays:
-    """Constant arrays by content: what two operators share is stored once."""
-
-    prefix: str
-    names: dict = field(default_factory=dict)
-    lines: list = field(default_factory=list)
-
-    def name(self, constant, step):
-        """The C name of a constant, declared when first seen."""
-        values = np.ascontiguousarray(np.asarray(constant.values).reshape(-1))
-        key = constant.ctype, constant.align, values.dtype.str, values.tobytes()
-        if key not in self.names:
-            self.names[key] = f"{self.prefix}_{step}_{constant.role}"
-            taken = list(self.names.values()).count(self.names[key])
-            if taken > 1:
-                self.names[key] += f"_{taken}"
-            align = f" TE_ALIGNED({constant.align})" if constant.align else ""
-            self.lines.append(
-                f"static const {constant.ctype} {self.names[key]}[{values.size}]{align} = {{\n"
-                f"{_numbers(values, constant.ctype)}\n}};\n"
-            )
-        return self.names[key]
 
 
 def render_header(program: Program, name, version, self_test: SelfTest | None = None) -> str:
@@ -64,6 +40,7 @@ def render_header(program: Program, name, version, self_test: SelfTest | None = 
         *(f" * {_port_line('input', i, p)}" for i, p in enumerate(program.inputs)),
         *(f" * {_port_line('output', i, p)}" for i, p in enumerate(program.outputs)),
         f" * arena: {program.arena_bytes} bytes; constants: {constant_bytes(program)} bytes",
+        *(_strips_line(program) if program.strips > 1 else ()),
         f" * kernels: {', '.join(program.kernels)}",
         " *",
         " * Fill the inputs before every invocation: their memory is reused while the model runs. */",
@@ -124,23 +101,22 @@ def render_source(program: Program, name, self_test: SelfTest | None = None) -> 
         self_test: Adds the self-test.
     """
     upper = name.upper()
-    arrays = _Arrays(name)
-    structs, body, count = [], [], 0
+    arrays = Arrays(name)
+    structs, body, labels = [], [], {}
     for step in program.steps:
         for call in step.calls:
-            label = f"{step.index}_{count}" if len(step.calls) > 1 else f"{step.index}"
-            count = count + 1 if len(step.calls) > 1 else 0
+            labels[step.index] = labels.get(step.index, -1) + 1
+            label = f"{step.index}_{labels[step.index]}" if labels[step.index] else f"{step.index}"
             params = []
             if call.params:
                 fields = ",\n".join(
-                    f"    .{key} = {_value(value, arrays, label)}" for key, value in call.params.items()
+                    f"    .{key} = {c_value(value, arrays, label)}" for key, value in call.params.items()
                 )
                 structs.append(
                     f"static const te_{call.kernel}_params {name}_{label}_params = {{\n{fields},\n}};\n"
                 )
                 params = [f"&{name}_{label}_params"]
             body.append(f"  {_call(call, program, arrays, label, params)};")
-        count = 0
         body.append(f"  TE_AFTER_OPERATOR({step.index}); /* {step.code} */")
     parts = [
         f'#include "{name}.h"\n',
@@ -189,6 +165,11 @@ def constant_bytes(program):
     return sum(seen.values())
 
 
+def _strips_line(program):
+    share = f"{program.repeated_work:.1%}"
+    return [f" * the first operators run in {program.strips} strips: {share} of their work is repeated"]
+
+
 def _port_line(kind, index, port):
     quantized = f", real = {port.scale:.9g} * (q - {port.zero_point})" if port.scale is not None else ""
     return f"{kind} {index}: {port.dtype} [{', '.join(map(str, port.shape))}]{quantized}"
@@ -198,7 +179,7 @@ def _port_macros(prefix, port):
     lines = [f"#define {prefix}_SIZE {port.size}"]
     if port.scale is not None:
         lines += [
-            f"#define {prefix}_SCALE {_float(port.scale)}",
+            f"#define {prefix}_SCALE {c_float(port.scale)}",
             f"#define {prefix}_ZERO_POINT ({port.zero_point})",
         ]
     return lines
@@ -240,7 +221,7 @@ def _reset(state, offset):
     size, value = len(state.initial), f"{state.initial[0]}"
     lines = ["  {"]
     if len(set(state.initial)) > 1:
-        numbers = _numbers(np.frombuffer(state.initial, np.uint8), "uint8_t")
+        numbers = c_numbers(np.frombuffer(state.initial, np.uint8), "uint8_t")
         lines.append(f"    static const uint8_t initial[{size}] = {{\n{numbers}\n    }};")
         value = "initial[i]"
     lines += [
@@ -337,45 +318,3 @@ def _pointer(operand: Operand, program):
     if operand.ctype == "uint8_t":
         return f"base + {offset}"
     return f"({operand.ctype} *){'' if BYTES[operand.ctype] == 1 else '(void *)'}(base + {offset})"
-
-
-def _value(value, arrays, label):
-    if isinstance(value, Constant):
-        return arrays.name(value, label)
-    if isinstance(value, Mapping):
-        return "{" + ", ".join(f".{k} = {_value(v, arrays, label)}" for k, v in value.items()) + "}"
-    if isinstance(value, (tuple, list)):
-        return "{" + ", ".join(_value(v, arrays, label) for v in value) + "}"
-    if isinstance(value, (float, np.floating)):
-        return _float(value)
-    return _integer(int(value))
-
-
-def _integer(value):
-    if value == -(1 << 31):
-        return "(-2147483647 - 1)"
-    if value == -(1 << 63):
-        return "(-9223372036854775807 - 1)"
-    return str(value)
-
-
-def _float(value):
-    text = f"{np.float32(value):.9g}"
-    return f"{text}f" if any(c in text for c in ".en") else f"{text}.0f"
-
-
-def _numbers(values, ctype, width=108):
-    """Comma-separated values in lines of at most `width` characters."""
-    if ctype == "float":
-        words = [_float(v) for v in values]
-    elif ctype == "uint32_t":
-        words = [f"0x{int(v):x}u" if int(v) > 0xFFFF else str(int(v)) for v in values]
-    else:
-        words = [_integer(int(v)) for v in values]
-    lines, line = [], "   "
-    for word in words:
-        if len(line) + len(word) + 2 > width:
-            lines.append(line)
-            line = "   "
-        line += f" {word},"
-    return "\n".join([*lines, line])

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tflite_export.c.tensor_types import UnsupportedError
+
 
 @dataclass(frozen=True)
 class Window:
@@ -56,6 +58,25 @@ class Window:
         return int(np.max(end * channels - needed * self.input[2]))
 
 
+def geometry(source, target, options, filter_size, dilation=(1, 1)):
+    """Returns how many rows above and columns to the left padding adds.
+
+    Args:
+        source: Shape of the input, `(batches, height, width, channels)`.
+        target: Shape of the output.
+        options: With `padding`, `stride_h` and `stride_w`.
+        filter_size: Height and width.
+        dilation: Vertical and horizontal.
+    """
+    if options.padding != "SAME":
+        return 0, 0
+    pad = []
+    for d, stride in enumerate((options.stride_h, options.stride_w)):
+        extent = (filter_size[d] - 1) * dilation[d] + 1
+        pad.append(max(0, (target[d + 1] - 1) * stride + extent - source[d + 1]) // 2)
+    return pad[0], pad[1]
+
+
 def slide(node, filter_size, *, dilation=(1, 1)):
     """Returns the `Window` of an operator with `padding`, `stride_h` and `stride_w` options.
 
@@ -64,23 +85,11 @@ def slide(node, filter_size, *, dilation=(1, 1)):
         filter_size: Height and width.
         dilation: Vertical and horizontal.
     """
-    from tflite_export.c.emit import UnsupportedError
-
-    source, target = node.input(0), node.output(0)
-    if len(source.shape) != 4 or len(target.shape) != 4:
-        raise UnsupportedError(f"its input must have 4 dimensions, not {len(source.shape)}")
+    source, target = node.input(0).shape, node.output(0).shape
+    if len(source) != 4 or len(target) != 4:
+        raise UnsupportedError(f"its input must have 4 dimensions, not {len(source)}")
+    pad = getattr(node.options, "explicit_pad", None)
+    if pad is None:
+        pad = geometry(source, target, node.options, filter_size, dilation)
     stride = node.options.stride_h, node.options.stride_w
-    pad = [0, 0]
-    if node.options.padding == "SAME":
-        for d in (0, 1):
-            extent = (filter_size[d] - 1) * dilation[d] + 1
-            pad[d] = max(0, (target.shape[d + 1] - 1) * stride[d] + extent - source.shape[d + 1]) // 2
-    return Window(
-        source.shape[0],
-        source.shape[1:],
-        target.shape[1:],
-        tuple(filter_size),
-        stride,
-        tuple(dilation),
-        tuple(pad),
-    )
+    return Window(source[0], source[1:], target[1:], tuple(filter_size), stride, tuple(dilation), pad)

@@ -15,7 +15,7 @@ from tflite_export.read import read
 RUNTIME = Path(__file__).parent / "runtime"
 
 
-def write_c(tflite, name, folder, *, self_test=True):
+def write_c(tflite, name, folder, *, self_test=True, strips=1):
     """Writes a model as standalone C99 and returns the paths written.
 
     `<name>.h` and `<name>.c` hold the constants and the sequence of calls, the other files the kernels
@@ -28,6 +28,8 @@ def write_c(tflite, name, folder, *, self_test=True):
         folder: Created where it does not exist.
         self_test: Adds a self-test, compiled with `<NAME>_SELF_TEST` defined, whose expected outputs come
             from TensorFlow Lite Micro. It is left out on machines without the `tflite-micro` package.
+        strips: With more than 1, the first operators run in so many strips of rows where that makes the
+            arena smaller. Rows that two strips need are computed twice; the header says how much that is.
 
     Returns:
         Tuple of `pathlib.Path`, sorted.
@@ -44,16 +46,17 @@ def write_c(tflite, name, folder, *, self_test=True):
         ...
     tflite_export.errors.ModelError: not a .tflite file: it is 0 bytes long and too short for a header.
     """
-    return write_files(render_c(tflite, name, self_test=self_test), folder)
+    return write_files(render_c(tflite, name, self_test=self_test, strips=strips), folder)
 
 
-def render_c(tflite, name, *, self_test=True):
+def render_c(tflite, name, *, self_test=True, strips=1):
     """Returns what `write_c` writes: file name -> text.
 
     Args:
         tflite: Bytes, a path, or what `convert` returned.
         name: Prefix of everything public, a C identifier.
         self_test: Adds a self-test where TensorFlow Lite Micro is installed.
+        strips: In how many strips of rows the first operators may run.
 
     Example:
     >>> from tflite_export.c.write import render_c
@@ -65,7 +68,7 @@ Received: name='1st'. For example: kws_model.
     """
     check_identifier(name)
     graph = read(tflite)
-    program = plan_program(graph)
+    program = plan_program(graph, strips=strips)
     test = expected(program, graph.content) if self_test else None
     files = runtime_files(("compiler", *program.kernels))
     if f"{name}.h" in files or f"{name}.c" in files:

@@ -98,12 +98,12 @@ def kernels():
     return folder
 
 
-def generate(models, folder):
+def generate(models, folder, **options):
     """Writes the C of models named m0, m1, ... and a main program into a folder; returns the programs."""
     programs = []
     for i, content in enumerate(models):
-        write_c(content, f"m{i}", folder, self_test=False)
-        programs.append(plan_program(read(content)))
+        write_c(content, f"m{i}", folder, self_test=False, **options)
+        programs.append(plan_program(read(content), **options))
     glue, table = [], []
     for i, p in enumerate(programs):
         sizes = [
@@ -125,9 +125,9 @@ def generate(models, folder):
     return programs
 
 
-def compiled(models, folder):
+def compiled(models, folder, **options):
     """Returns the path of a program that runs models, with every kernel under sanitizers, and their plans."""
-    programs = generate(models, folder)
+    programs = generate(models, folder, **options)
     sources = ["main.c", *(f"m{i}.c" for i in range(len(models)))]
     command = [*host_compiler(), *STRICT, "-O0", *sources, f"-L{kernels()}", "-lkernels", "-lm", "-o", "run"]
     done = subprocess.run(command, cwd=folder, capture_output=True, check=False)
@@ -135,10 +135,10 @@ def compiled(models, folder):
     return Path(folder, "run"), programs
 
 
-def run_c(models, samples, *, reset=True):
+def run_c(models, samples, *, reset=True, **options):
     """Returns the outputs of models for samples, nested as `run_tflm_batch` nests them."""
     with tempfile.TemporaryDirectory() as folder:
-        program, plans = compiled(models, folder)
+        program, plans = compiled(models, folder, **options)
         feed = b"".join(
             np.array([i, len(rows), int(reset)], np.uint32).tobytes()
             + b"".join(np.ascontiguousarray(a).tobytes() for row in rows for a in row)
