@@ -102,7 +102,8 @@ def render_source(program: Program, name, self_test: SelfTest | None = None) -> 
     """
     upper = name.upper()
     arrays = Arrays(name)
-    structs, body, labels = [], [], {}
+    structs, body = [], []
+    labels: dict[int, int] = {}
     for step in program.steps:
         for call in step.calls:
             labels[step.index] = labels.get(step.index, -1) + 1
