@@ -101,6 +101,21 @@ def c_files(
 
 
 @app.command()
+def profile(
+    model: Annotated[Path, typer.Argument(help="A .tflite file, or a folder of C.", show_default=False)],
+    cpu: Annotated[str, typer.Option(help="cortex-m0, -m3, -m4, -m7, -m33, -m55 or rv32imc.")] = "cortex-m4",
+    toolchain: Annotated[str, typer.Option(help="zig (from PyPI) or gcc.")] = "zig",
+    optimize: Annotated[str, typer.Option(help="-O1, -O2, -O3 or -Os.")] = "-Os",
+    as_json: Annotated[bool, typer.Option("--json", help="Print everything as JSON.")] = False,
+):
+    """Run a model as C on an emulated core: instructions by operator, flash, RAM, and the check with TFLM."""
+    from keras_shrink.profile_command import profile_file
+
+    if not profile_file(model, cpu, toolchain, optimize, as_json):
+        raise typer.Exit(1)
+
+
+@app.command()
 def project(
     tflite: TFLiteFile,
     target: Annotated[str, typer.Option(help="arduino, platformio, esp-idf, zephyr, cmake or android.")],
