@@ -26,7 +26,8 @@ def depthwise_3x3(rng):
     kernel = weights(rng, (1, 3, 3, channels * multiplier), channels * multiplier, axis=3)
     out = [window_output(s, 3, t, 1, "SAME") for s, t in zip(size, stride, strict=True)]
     target = accumulated(rng, source, kernel, (1, *out, channels * multiplier), 9)
-    return single("DEPTHWISE_CONV_2D", [source, kernel, bias(rng, source, kernel, channels * multiplier)], [target],
+    offset = bias(rng, source, kernel, channels * multiplier)
+    return single("DEPTHWISE_CONV_2D", [source, kernel, offset], [target],
                   "DepthwiseConv2DOptions", padding=0, strideH=stride[0], strideW=stride[1],
                   depthMultiplier=multiplier, fusedActivationFunction=pick(rng, 0, 1, 3), **ONES)  # fmt: skip
 
@@ -39,7 +40,8 @@ def wide_conv(rng):
     kernel = weights(rng, (units, extent, extent, depth), units)
     target = accumulated(rng, source, kernel, (1, size, size + 1, units), depth * extent**2)
     return single("CONV_2D", [source, kernel, bias(rng, source, kernel, units)], [target], "Conv2DOptions",
-                  padding=0, strideH=1, strideW=1, fusedActivationFunction=pick(rng, 0, 1, 3), **ONES)  # fmt: skip
+                  padding=0, strideH=1, strideW=1, **ONES,
+                  fusedActivationFunction=pick(rng, 0, 1, 3))  # fmt: skip
 
 
 def add(rng):

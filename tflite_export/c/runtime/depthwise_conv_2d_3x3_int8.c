@@ -3,7 +3,7 @@
 #include "arm_dsp.h"
 #include "arm_mve_int.h"
 
-#if defined(TE_ARM_MVE)
+#if defined(TE_ARM_DSP) && defined(TE_ARM_MVE)
 
 TE_INLINE int32x4_t load_every(const int16_t *from, int stride, uint32x4_t offsets) {
   return stride == 1 ? vldrhq_s32(from) : vldrhq_gather_shifted_offset_s32(from, offsets);
