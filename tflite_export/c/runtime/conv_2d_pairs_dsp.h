@@ -19,10 +19,20 @@ TE_INLINE int32_t twice_odd(int32_t mixed, int32_t even) {
 
 /* Bytes to lanes, every PIXELS-th word: taps 0 and 2 of each four, then 1 and 3. */
 static uint32_t *widen(uint32_t *to, const int8_t *from, int groups) {
-  for (; groups > 0; --groups, from += 4, to += 2 * PIXELS) {
+  if (groups & 1) {
     const uint32_t bytes = te_load4(from);
     to[0] = te_even_bytes(bytes);
     to[PIXELS] = te_odd_bytes(bytes);
+    from += 4;
+    to += 2 * PIXELS;
+  }
+  const int8_t *const end = from + 4 * (groups & ~1);
+  for (; from != end; from += 8, to += 4 * PIXELS) {
+    const uint32_t first = te_load4(from), second = te_load4(from + 4);
+    to[0] = te_even_bytes(first);
+    to[PIXELS] = te_odd_bytes(first);
+    to[2 * PIXELS] = te_even_bytes(second);
+    to[3 * PIXELS] = te_odd_bytes(second);
   }
   return to;
 }
@@ -124,25 +134,29 @@ TE_INLINE const int16_t *multiply_pair(const void *columns, int groups, const in
 static __attribute__((noinline)) void multiply(const te_conv_2d_pairs_int8_params *p, const void *columns,
                                                int8_t *y0, int8_t *y1, int8_t *y2) {
   const int16_t *weights = p->weights;
-  for (int channel = 0; channel < p->output_channels; channel += 2) {
-    const int32_t bias = p->bias[channel];
+  const int32_t *const biases = p->bias, *const multipliers = p->multiplier;
+  const uint8_t *const shifts = p->shift;
+  const int channels = p->output_channels, groups = p->groups;
+  const int32_t unshifted = 2 * p->output_zero_point + 1;
+  for (int channel = 0; channel < channels; channel += 2) {
+    const int32_t bias = biases[channel];
     sums s = {bias, bias, bias, bias, bias, bias};
-    weights = multiply_pair(columns, p->groups, weights, &s);
-    int shift = p->shift[channel];
-    int32_t multiplier = p->multiplier[channel];
-    int32_t rounding = (2 * p->output_zero_point + 1) * ((int32_t)1 << (shift - 1));
+    weights = multiply_pair(columns, groups, weights, &s);
+    int shift = shifts[channel];
+    int32_t multiplier = multipliers[channel], rounding = unshifted * ((int32_t)1 << (shift - 1));
     y2[channel] = te_scaled_byte(s.even2 * 2, multiplier, rounding, shift);
     y1[channel] = te_scaled_byte(s.even1 * 2, multiplier, rounding, shift);
     y0[channel] = te_scaled_byte(s.even0 * 2, multiplier, rounding, shift);
-    if (channel + 1 < p->output_channels) {
-      const int32_t odd_bias = 2 * p->bias[channel + 1];
-      shift = p->shift[channel + 1];
-      multiplier = p->multiplier[channel + 1];
-      rounding = (2 * p->output_zero_point + 1) * ((int32_t)1 << (shift - 1));
-      y2[channel + 1] = te_scaled_byte(twice_odd(s.mixed2, s.even2) + odd_bias, multiplier, rounding, shift);
-      y1[channel + 1] = te_scaled_byte(twice_odd(s.mixed1, s.even1) + odd_bias, multiplier, rounding, shift);
-      y0[channel + 1] = te_scaled_byte(twice_odd(s.mixed0, s.even0) + odd_bias, multiplier, rounding, shift);
+    if (channel + 1 == channels) {
+      break;
     }
+    const int32_t odd_bias = 2 * biases[channel + 1];
+    shift = shifts[channel + 1];
+    multiplier = multipliers[channel + 1];
+    rounding = unshifted * ((int32_t)1 << (shift - 1));
+    y2[channel + 1] = te_scaled_byte(twice_odd(s.mixed2, s.even2) + odd_bias, multiplier, rounding, shift);
+    y1[channel + 1] = te_scaled_byte(twice_odd(s.mixed1, s.even1) + odd_bias, multiplier, rounding, shift);
+    y0[channel + 1] = te_scaled_byte(twice_odd(s.mixed0, s.even0) + odd_bias, multiplier, rounding, shift);
   }
 }
 
