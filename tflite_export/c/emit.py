@@ -212,6 +212,7 @@ def _program(graph, attempts=ATTEMPTS):
                 aliases[item.tensor] = item.of, item.offset
         if calls:
             steps.append(Step(op.index, op.code, tuple(calls)))
+    refused += [f"output {i} is a constant" for i in subgraph.outputs if i in constants]
     if refused:
         raise ModelError(
             "This model cannot become C. What stands in the way:\n  " + "\n  ".join(refused) + "\n"

@@ -86,6 +86,20 @@ def test_every_unsupported_operator_is_named_before_anything_is_written(tmp_path
     assert not target.exists()
 
 
+def test_an_output_that_is_a_constant_is_refused():
+    tensors = [T((1, 4), "int8", 0.1, 0), T((1, 4), "int8", 0.1, 0, [[1, 2, 3, 4]]), T((4,), "int8", 0.1, 0)]
+    model = build(tensors, [Operator("RESHAPE", (1,), (2,), "ReshapeOptions", {"newShape": [4]})], (0,), (2,))
+    with pytest.raises(ModelError, match="output 2 is a constant"):
+        render_c(model, "net")
+
+
+def test_legacy_inputs_of_different_scales_are_not_joined():
+    sources = [T((1, 2), "uint8", 0.1, 0), T((1, 2), "uint8", 0.2, 0)]
+    model = single("CONCATENATION", sources, [T((1, 4), "uint8", 0.1, 0)], "ConcatenationOptions", axis=1)
+    with pytest.raises(ModelError, match="input 1 has another type or scale"):
+        render_c(model, "net")
+
+
 def test_a_sum_that_could_overflow_is_refused():
     weights = T((1, 70000), "int8", 0.01, 0, np.full((1, 70000), 127))
     model = single("FULLY_CONNECTED", [T((1, 70000), "int8", 0.1, 0), weights], [T((1, 1), "int8", 9.0, 0)],

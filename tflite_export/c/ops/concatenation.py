@@ -40,7 +40,7 @@ def _side_by_side(node, axis, shaped):
 
 
 def _same_scale(a, b):
-    if a.quantization is None or b.quantization is None or a.dtype != "int8":
+    if a.quantization is None or b.quantization is None or a.dtype not in ("int8", "uint8"):
         return True
     same = np.array_equal(a.quantization.scale, b.quantization.scale)
     return same and np.array_equal(a.quantization.zero_point, b.quantization.zero_point)
