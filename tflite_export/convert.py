@@ -8,30 +8,40 @@ import re
 import warnings
 
 from tflite_export import samples
-from tflite_export.converter_worker import convert_in_subprocess, quantize_in_subprocess
+from tflite_export.converter_worker import (
+    convert_in_subprocess,
+    quantize16_in_subprocess,
+    quantize_in_subprocess,
+)
+from tflite_export.crash import find_culprit
 from tflite_export.errors import ConversionError
 from tflite_export.fold import fold_constants
 from tflite_export.load import load_keras
 from tflite_export.model import TFLiteModel
 from tflite_export.read import read
+from tflite_export.saved_model import SavedModel, is_saved_model, load_saved_model
 
 SIGNATURE_KEY = "serving_default"
-DTYPES = ("int8", "float32")
+DTYPES = ("int8", "int16x8", "dynamic_range", "float16", "float32")
+_CALIBRATED = ("int8", "int16x8")
 
 
 def convert(model, representative_data=None, *, dtype="int8"):
-    """Returns an int8 `.tflite`: int8 in, int8 out, batch 1, not one float tensor inside.
+    """Returns a `.tflite`, by default int8: int8 in, int8 out, batch 1, not one float tensor inside.
 
     A quantization-aware model (fake-quantized activations, weights on an integer grid) keeps exactly
     the scales it was trained with. A float model is quantized with ranges that TensorFlow observes
     on `representative_data`. The conversion proper runs in a process of its own.
 
     Args:
-        model: A built `keras.Model`, or the path of a `.keras` or `.h5` file.
+        model: A built `keras.Model`, or the path of a `.keras` or `.h5` file or of a SavedModel folder
+            (through its signature `serving_default`).
         representative_data: Inputs as the model will see them, needed for a float model only: an
             array with the batch first, a list of arrays for several inputs, or an iterable of
             batches. A few hundred samples do.
-        dtype: `"int8"`, or `"float32"` for the float file that an int8 one is compared with.
+        dtype: `"int8"`; `"int16x8"` for int16 activations with int8 weights (a float model with
+            representative data); `"dynamic_range"` for int8 weights in a float model; `"float16"` for
+            weights of 16 bits; `"float32"` for the float file that others are compared with.
 
     Returns:
         A `TFLiteModel` with `.bytes`, `.save(path)`, `.inputs` and `.outputs`; its signature carries
@@ -51,22 +61,76 @@ def convert(model, representative_data=None, *, dtype="int8"):
     """
     if dtype not in DTYPES:
         raise ValueError(f"dtype must be one of {DTYPES}. Received: dtype={dtype!r}.")
-    if isinstance(model, str | os.PathLike):
-        model = load_keras(model)
-    specs = samples.specs_of(_checked_model(model))
-    function = _trace(model, specs)
+    source = _source(model)
+    try:
+        return TFLiteModel(_converted(source, representative_data, dtype))
+    except ConversionError as error:
+        if "crashed" not in str(error) or isinstance(source, SavedModel):
+            raise
+        culprit = find_culprit(source, lambda part: _converted(part, representative_data, dtype))
+        if culprit is None:
+            raise
+        raise ConversionError(
+            f"The converter fails from layer {culprit!r} on. Replace it, or leave it out of the model (a "
+            f"recurrent layer converts with unroll=True).\n{error}"
+        ) from error
+
+
+def _source(model):
+    """Returns the Keras model or the SavedModel that an argument of `convert` names."""
+    if not isinstance(model, str | os.PathLike):
+        return _checked_model(model)
+    return load_saved_model(model) if is_saved_model(model) else _checked_model(load_keras(model))
+
+
+def _converted(source, representative_data, dtype) -> bytes:
+    is_saved = isinstance(source, SavedModel)
+    specs = list(source.specs) if is_saved else samples.specs_of(source)
+    function = _trace(source, specs)
     converter = _converter(function)
     ready = []
     if dtype == "int8":
         ready = _prepare_int8(converter, function, specs, representative_data)
+    elif dtype == "int16x8":
+        ready = _prepare_int16x8(converter, function, specs, representative_data)
     elif representative_data is not None:
         raise ValueError(
-            "Only int8 needs representative_data. Received: representative_data with dtype='float32'."
+            f"Only {' and '.join(_CALIBRATED)} need representative_data. "
+            f"Received: representative_data with dtype={dtype!r}."
         )
-    content = _with_signature(_run(converter, ready), model)
-    if dtype == "int8":
+    else:
+        _prepare_weights(converter, dtype)
+    outputs = source.outputs if is_saved else _output_names(source)
+    content = _with_signature(_run(converter, ready), [spec.name for spec in specs], outputs)
+    if dtype in _CALIBRATED:
         _refuse_float(content)
-    return TFLiteModel(content)
+    return content
+
+
+def _prepare_weights(converter, dtype):
+    """Sets the converter to weights of fewer bits in a model that computes on floats."""
+    import tensorflow as tf
+
+    if dtype in ("float16", "dynamic_range"):
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    if dtype == "float16":
+        converter.target_spec.supported_types = [tf.float16]
+
+
+def _prepare_int16x8(converter, function, specs, representative_data):
+    """Sets the converter to int16 activations with int8 weights and returns the samples."""
+    import tensorflow as tf
+
+    if any("FakeQuant" in op.type for op in _all_operations(function)):
+        raise ValueError(
+            "int16x8 is made from a float model. Received: a quantization-aware model, whose ranges are "
+            "those of 8 bits. Convert the float model with representative_data."
+        )
+    ready = _prepare_int8(converter, function, specs, representative_data)
+    converter.inference_input_type = converter.inference_output_type = tf.int16
+    mode = tf.lite.OpsSet.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8
+    converter.target_spec.supported_ops = [mode]
+    return ready
 
 
 def _checked_model(model):
@@ -140,6 +204,8 @@ def _trace(model, specs):
     ]
 
     def serve(*inputs):
+        if isinstance(model, SavedModel):
+            return model.call(*inputs)
         return keras.tree.flatten(model(samples.packed(model, inputs), training=False))
 
     traced = tf.function(serve, input_signature=signature, autograph=False).get_concrete_function()
@@ -155,10 +221,13 @@ def _all_operations(function):
 
 def _run(converter, ready) -> bytes:
     """Runs a TFLiteConverter with its native parts in processes of their own."""
+    import tensorflow as tf
     from tensorflow.compiler.mlir.lite.python import wrap_converter
     from tensorflow.lite.python.convert import mlir_quantize
 
     def quantize(content, input_type, output_type, *_):
+        if input_type == tf.int16:
+            return quantize16_in_subprocess(ready, content)
         return mlir_quantize(content, input_data_type=input_type, output_data_type=output_type)
 
     # TensorFlow's own step would calibrate in this process.
@@ -188,7 +257,7 @@ def _first_reason(error) -> str:
     return "\n".join(lines[:6]) if lines else type(error).__name__
 
 
-def _with_signature(content, model) -> bytes:
+def _with_signature(content, input_names, output_names) -> bytes:
     """Returns the file with a signature that names inputs and outputs as the Keras model does."""
     from tensorflow.lite.python import schema_py_generated as schema
     from tensorflow.lite.tools import flatbuffer_utils
@@ -207,8 +276,8 @@ def _with_signature(content, model) -> bytes:
     signature = schema.SignatureDefT()
     signature.signatureKey = SIGNATURE_KEY
     signature.subgraphIndex = 0
-    signature.inputs = named([tensor.name for tensor in model.inputs], main.inputs)
-    signature.outputs = named(_output_names(model), main.outputs)
+    signature.inputs = named(input_names, main.inputs)
+    signature.outputs = named(output_names, main.outputs)
     stored.signatureDefs = [signature]
     stored.description = "keras_shrink"
     return bytes(flatbuffer_utils.convert_object_to_bytearray(stored))
