@@ -3,17 +3,11 @@
 import json
 import sys
 
-import rich.box
-from rich.console import Console
-
-_FILE_COLUMNS = 110
-
 
 def inspect_file(tflite, as_json, html, measure):
     """Prints the summary of a `.tflite`; with `html`, also writes a page."""
     from tflite_export.folder import write_files
     from tflite_export.summary import summary
-    from tflite_export.summary_text import print_summary
 
     facts = summary(tflite, measure=measure)
     if html is not None:
@@ -21,10 +15,9 @@ def inspect_file(tflite, as_json, html, measure):
     if as_json:
         sys.stdout.write(json.dumps(facts.to_dict(), indent=1) + "\n")
         return
-    console = Console() if sys.stdout.isatty() else Console(width=_FILE_COLUMNS)
-    print_summary(facts, console)
+    sys.stdout.write(str(facts))
     if html is not None:
-        console.print(f"wrote {html}")
+        sys.stdout.write(f"wrote {html}\n")
 
 
 def check_file(tflite, name, as_json) -> bool:
@@ -50,20 +43,16 @@ def check_file(tflite, name, as_json) -> bool:
     elif len(results) == 1:
         sys.stdout.write(f"{results[0]}\n")
     else:
-        Console(width=_FILE_COLUMNS).print(_fit_table(results))
+        sys.stdout.write(_fit_table(results))
     return any(r.fits for r in results)
 
 
 def _fit_table(results):
-    from rich.table import Table
+    from tflite_export.summary_text import table
 
-    table = Table(box=rich.box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("board", no_wrap=True)
-    for heading in ("flash needed", "free", "RAM needed", "free", "ms (estimate)"):
-        table.add_column(heading, justify="right")
-    table.add_column("")
-    for r in results:
-        table.add_row(
+    headings = ("board", "flash needed", "free", "RAM needed", "free", "ms (estimate)", "")
+    rows = [
+        (
             r.device.name,
             f"{r.flash_bytes:,}",
             f"{r.flash_available_bytes:,}",
@@ -72,7 +61,9 @@ def _fit_table(results):
             f"{r.latency_ms:,.0f}" if r.latency_ms >= 10 else f"{r.latency_ms:.2g}",
             "fits" if r.fits else _shortfall(r),
         )
-    return table
+        for r in results
+    ]
+    return table(headings, rows, right=(1, 2, 3, 4, 5))
 
 
 def _shortfall(result):

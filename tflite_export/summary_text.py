@@ -2,27 +2,40 @@
 
 from __future__ import annotations
 
-import io
+from collections.abc import Sequence
 
-import rich.box
-from rich.console import Console
-from rich.table import Table
+_LONGEST_NAME = 44
 
 
 def text(summary) -> str:
-    """Returns the facts, the operators and the warnings, at most 110 columns wide, without colours."""
-    sink = io.StringIO()
-    print_summary(summary, Console(file=sink, width=110, color_system=None))
-    return sink.getvalue()
+    """Returns the facts, the operators and the warnings as lines of plain text."""
+    parts = [_ends(summary), _operators(summary), _totals(summary)]
+    parts += [f"! {line}" for line in warnings(summary)]
+    return "\n".join(parts) + "\n"
 
 
-def print_summary(summary, console: Console) -> None:
-    """Prints the facts, the operators and the warnings."""
-    console.print(_ends(summary))
-    console.print(_operators(summary))
-    console.print(_totals(summary))
-    for line in warnings(summary):
-        console.print(f"[yellow]![/yellow] {line}", highlight=False)
+def table(headings: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[int] = ()) -> str:
+    """Returns columns as wide as their content under a line; `right` names those aligned to the right.
+
+    Example:
+    >>> print(table(["name", "n"], [["a", "10"], ["bcd", "5"]], right=[1]))
+    name   n
+    --------
+    a     10
+    bcd    5
+    """
+    shown = [[_plain(cell) for cell in row] for row in rows]
+    widths = [max(map(len, column)) for column in zip(headings, *shown, strict=True)]
+    lines = [
+        "  ".join(
+            cell.rjust(width) if i in right else cell.ljust(width)
+            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in (headings, *shown)
+    ]
+    if not any(headings):
+        return "\n".join(lines[1:]) + "\n"
+    return "\n".join([lines[0], "-" * (sum(widths) + 2 * len(widths) - 2), *lines[1:]]) + "\n"
 
 
 def warnings(summary) -> list[str]:
@@ -41,32 +54,21 @@ def warnings(summary) -> list[str]:
 
 
 def _ends(summary):
-    table = Table(box=rich.box.SIMPLE_HEAD, pad_edge=False)
-    for heading in ("", "name", "shape", "type"):
-        table.add_column(heading, overflow="fold")
-    for heading in ("scale", "zero point"):
-        table.add_column(heading, justify="right")
+    rows = []
     for role, tensors in (("input", summary.inputs), ("output", summary.outputs)):
         for t in tensors:
             scale = "" if t.scale is None else f"{t.scale:.8g}"
             point = "" if t.zero_point is None else str(t.zero_point)
-            table.add_row(role, _plain(t.name), shape_text(t.shape), t.dtype, scale, point)
-    return table
+            rows.append((role, t.name[:_LONGEST_NAME], shape_text(t.shape), t.dtype, scale, point))
+    return table(("", "name", "shape", "type", "scale", "zero point"), rows, right=(4, 5))
 
 
 def _operators(summary):
-    table = Table(box=rich.box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("#", justify="right")
-    table.add_column("operator", no_wrap=True)
-    for heading in ("reads", "writes", "types"):
-        table.add_column(heading, overflow="fold")
-    for heading in ("MACs", "%", "weights", "%"):
-        table.add_column(heading, justify="right", no_wrap=True)
     several = any(op.subgraph for op in summary.ops)
-    for op in summary.ops:
-        table.add_row(
+    rows = [
+        (
             f"{op.subgraph}:{op.index}" if several else str(op.index),
-            _plain(op.code),
+            op.code,
             _shapes(op.inputs),
             _shapes(op.outputs),
             op.dtypes,
@@ -75,17 +77,14 @@ def _operators(summary):
             f"{op.weight_bytes:,}" if op.weight_bytes else "",
             _share(op.weight_bytes, summary.weight_bytes),
         )
-    return table
+        for op in summary.ops
+    ]
+    headings = ("#", "operator", "reads", "writes", "types", "MACs", "%", "weights", "%")
+    return table(headings, rows, right=(0, 5, 6, 7, 8))
 
 
 def _totals(summary):
-    table = Table(box=None, show_header=False, pad_edge=False)
-    table.add_column(style="bold")
-    table.add_column(justify="right")
-    table.add_column(overflow="fold")
-    for row in total_rows(summary):
-        table.add_row(*map(_plain, row))
-    return table
+    return table(("", "", ""), total_rows(summary), right=(1,))
 
 
 def total_rows(summary) -> list[tuple[str, str, str]]:
@@ -150,6 +149,5 @@ def _share(part, whole):
 
 
 def _plain(value):
-    """Text of the file is shown, not obeyed: no markup, no control characters."""
-    printable = "".join(c if c.isprintable() else "?" for c in value)
-    return printable.replace("[", r"\[")
+    """Text of the file is shown, not obeyed: no control characters."""
+    return value if value.isprintable() else "".join(c if c.isprintable() else "?" for c in value)
