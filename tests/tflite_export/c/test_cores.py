@@ -78,6 +78,7 @@ def test_random_models_equal_tflm(kernel, cpu, count):
 def test_every_optimization_gives_the_same(toolchain):
     if toolchain == "gcc" and shutil.which("arm-none-eabi-gcc") is None:
         pytest.skip("arm-none-eabi-gcc is not installed, and no Python package holds it")
-    content = wide_conv(np.random.default_rng(5))
-    for optimize in ("-O1", "-O2", "-O3", "-Os"):
-        assert emulate(content, "cortex-m4", toolchain=toolchain, optimize=optimize).matches is True
+    for make in (wide_conv, depthwise_3x3, fully_connected):
+        content = make(np.random.default_rng(5))
+        for optimize in ("-O1", "-O2", "-O3", "-Os"):
+            assert emulate(content, "cortex-m4", toolchain=toolchain, optimize=optimize).matches is True

@@ -48,13 +48,15 @@ TE_INLINE void filter_vectors(const te_depthwise_conv_2d_3x3_int8_params *p, con
 
 /* A row of outputs from 3 x 3 filters, two neighbours at a time. The weights of a row of the filter are
  * kept twice, as pairs (0, 1) and (1, 2), and doubled, since the scaling wants twice the sum. */
-static void row_3x3_stride_1(const uint32_t *x, int32_t pitch, const uint32_t w[6], const te_plane_scaling *s, int8_t *to,
-                             int32_t step, int count) {
+static __attribute__((noinline)) void row_3x3_stride_1(const uint32_t *x, int32_t pitch, const uint32_t w[6],
+                                                       const te_plane_scaling *s, int8_t *to, int32_t step,
+                                                       int count) {
   const uint32_t w0 = w[0], w1 = w[1], w2 = w[2], w3 = w[3], w4 = w[4], w5 = w[5];
   const struct {
     int32_t multiplier, rounding, bias, shift, step;
     const int8_t *end;
-  } k = {s->multiplier, s->rounding, s->bias, s->shift, step, to + (count >> 1) * 2 * step};
+    int32_t pitch;
+  } k = {s->multiplier, s->rounding, s->bias, s->shift, step, to + (count >> 1) * 2 * step, 4 * pitch};
   int32_t a, b;
   uint32_t t, u;
   if (count > 1) {
@@ -66,13 +68,15 @@ static void row_3x3_stride_1(const uint32_t *x, int32_t pitch, const uint32_t w[
         "smlatb %[b], %[t], %[w0], %[b]\n"
         "smlabt %[a], %[u], %[w1], %[a]\n"
         "smlad %[b], %[u], %[w1], %[b]\n"
-        "add %[t], %[x], %[pitch]\n"
+        "ldr %[t], [%[k], #24]\n"
+        "add %[t], %[t], %[x]\n"
         "ldrd %[t], %[u], [%[t], #-4]\n"
         "smlad %[a], %[t], %[w2], %[a]\n"
         "smlatb %[b], %[t], %[w2], %[b]\n"
         "smlabt %[a], %[u], %[w3], %[a]\n"
         "smlad %[b], %[u], %[w3], %[b]\n"
-        "add %[t], %[x], %[pitch], lsl #1\n"
+        "ldr %[t], [%[k], #24]\n"
+        "add %[t], %[x], %[t], lsl #1\n"
         "ldrd %[t], %[u], [%[t], #-4]\n"
         "smlad %[a], %[t], %[w4], %[a]\n"
         "smlatb %[b], %[t], %[w4], %[b]\n"
@@ -96,7 +100,7 @@ static void row_3x3_stride_1(const uint32_t *x, int32_t pitch, const uint32_t w[
         "cmp %[to], %[t]\n"
         "bne 1b\n"
         : [x] "+r"(x), [to] "+r"(to), [a] "=&r"(a), [b] "=&r"(b), [t] "=&r"(t), [u] "=&r"(u)
-        : [pitch] "r"(4 * pitch), [k] "r"(&k), [w0] "r"(w0), [w1] "r"(w1), [w2] "r"(w2), [w3] "r"(w3),
+        : [k] "r"(&k), [w0] "r"(w0), [w1] "r"(w1), [w2] "r"(w2), [w3] "r"(w3),
           [w4] "r"(w4), [w5] "r"(w5)
         : "memory", "cc");
   }

@@ -52,7 +52,9 @@ static void widen(uint32_t *to, const int8_t *from, int depth) {
                      : "r4", "r5", "r6", "r8", "memory");                                               \
   } while (0)
 
-static const int16_t *quad(const int16_t *weights, const uint32_t *x, const uint32_t *end, int32_t sums[4]) {
+/* Not inlined: with what the caller holds, a compiler that keeps a frame pointer runs out of registers. */
+static __attribute__((noinline)) const int16_t *quad(const int16_t *weights, const uint32_t *x,
+                                                     const uint32_t *end, int32_t sums[4]) {
   int32_t s0 = 0, s1 = 0, s2 = 0, s3 = 0;
 #if defined(TE_ARM_MVE)
   for (; end - x >= 8; x += 8, weights += 32) { /* 16 inputs of four units */
