@@ -13,11 +13,13 @@ _HOMES: dict[str, str] = {
     "Int8": "quantization.config",
     "NofM": "pruning.patterns",
     "Pruner": "pruning.pruner",
+    "QuantizationPhases": "quantization.phases",
     "calibrate": "quantization.quantize",
     "correct_bias": "quantization.bias_correction",
     "equalize": "quantization.equalization",
     "fold_normalization": "quantization.folding",
     "keep_zeros": "pruning.oneshot",
+    "learn_rounding": "quantization.rounding",
     "penalize": "pruning.penalties",
     "prune": "pruning.oneshot",
     "quantize": "quantization.quantize",
@@ -25,7 +27,7 @@ _HOMES: dict[str, str] = {
     "rewind": "pruning.tickets",
     "sparsity_report": "pruning.report",
 }  # public name -> module that defines it
-_MODULES: tuple[str, ...] = ("pruning", "quantization", "schedules", "select")  # public modules
+_MODULES: tuple[str, ...] = ("analysis", "pruning", "quantization", "schedules", "select")  # public modules
 
 __all__ = [*_HOMES, *_MODULES]
 

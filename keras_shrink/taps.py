@@ -8,6 +8,8 @@ import tensorflow as tf
 
 from tflite_export import samples
 
+OUTPUTS = "outputs of the model"
+
 
 @contextlib.contextmanager
 def replaced(layers, make_call):
@@ -19,14 +21,17 @@ def replaced(layers, make_call):
         layers: Keras layers.
         make_call: Function `(layer, call) -> call`.
     """
-    layers = list(layers)
-    for layer in layers:
+    before = [(layer, vars(layer).get("call")) for layer in layers]
+    for layer, _ in before:
         layer.call = make_call(layer, layer.call)
     try:
         yield
     finally:
-        for layer in layers:
-            del layer.call
+        for layer, own in before:
+            if own is None:
+                del layer.call
+            else:
+                layer.call = own
 
 
 class Taps:
@@ -51,14 +56,17 @@ class Taps:
 
     def at_output(self, layer, key, read=tf.identity):
         """Reads `read(output)` of a layer as `key`."""
-        call = layer.call
+        layer.call = self.reading(key, layer.call, read)
+
+    def reading(self, key, call, read=tf.identity):
+        """Returns a function that calls `call` and reads `read(its result)` as `key`."""
 
         def tapped(*args, **kwargs):
             result = call(*args, **kwargs)
             self._seen[key] = read(result)
             return result
 
-        layer.call = tapped
+        return tapped
 
     def at_input(self, layer, key, read=tf.identity):
         """Reads `read(first input)` of a layer as `key`."""
@@ -81,13 +89,16 @@ class Taps:
         layer.activation = tapped
 
     def __call__(self, parts):
-        """Returns key -> tensor for one batch, given as a list with one array for each input."""
+        """Returns key -> tensor for one batch, given as a list with one array for each input.
+
+        The list of the model's outputs is there too, as `OUTPUTS`.
+        """
         return self._run(*[tf.convert_to_tensor(part) for part in parts])
 
     def _trace(self, *parts):
         self._seen = {}
-        self.model(samples.packed(self.model, parts), training=False)
-        return dict(self._seen)
+        outputs = self.model(samples.packed(self.model, parts), training=False)
+        return {**self._seen, OUTPUTS: tf.nest.flatten(outputs)}
 
 
 def channel_mean(x):

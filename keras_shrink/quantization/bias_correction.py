@@ -10,7 +10,7 @@ from keras_shrink.quantization.channels import output_channels
 from keras_shrink.quantization.folding import fold_normalization, linear_layers, with_weights
 from keras_shrink.quantization.quantize import calibrate
 from keras_shrink.rebuild import rebuild
-from keras_shrink.taps import Taps, channel_mean
+from keras_shrink.taps import OUTPUTS, Taps, channel_mean
 from keras_shrink.weights import Transformed
 from tflite_export import samples
 
@@ -81,6 +81,8 @@ def _averages(taps, batches):
     sums: dict[str, np.ndarray] = {}
     for batch in batches:
         for key, value in taps(batch).items():
+            if key == OUTPUTS:
+                continue
             sums[key] = sums.get(key, 0.0) + len(batch[0]) * value.numpy().astype(np.float64)
     count = sum(len(batch[0]) for batch in batches)
     return {key: total / count for key, total in sums.items()}

@@ -122,7 +122,7 @@ class ActivationQuantizer(keras.layers.Layer):
         else:
             self._require_data()
             low, high = self.low.value, self.high.value
-        return _quantize(x, low, high, self.num_bits, training)
+        return self.rounded(x, low, high, training)
 
     def compute_output_spec(self, x, training=None):
         """As the input; nothing is observed."""
@@ -154,9 +154,22 @@ class ActivationQuantizer(keras.layers.Layer):
         # Never empty: a layer that is silent on a batch would otherwise give a scale of zero.
         return low, tf.maximum(tf.reduce_max(x), low + 1e-6)
 
-    def follow(self, x):
-        """Moves the range towards that of the batch `x`, and returns it as two tensors."""
-        low, high = self._batch_range(x)
+    def rounded(self, x, low, high, training):
+        """Returns `x` on the grid of a range given as two tensors."""
+        return _quantize(x, low, high, self.num_bits, training)
+
+    def follow(self, x, frozen=None):
+        """Moves the range towards that of the batch `x`, and returns it as two tensors.
+
+        Args:
+            x: The batch.
+            frozen: A boolean tensor that, where true, leaves the range as it is and `x` unread.
+        """
+        if frozen is None:
+            low, high = self._batch_range(x)
+        else:
+            present = self.low.value, self.high.value
+            low, high = tf.cond(frozen, lambda: present, lambda: self._batch_range(x))
         seen = self.batches_seen.value
         rate = tf.maximum(1.0 / (seen + 1.0), 1.0 - self.momentum)
         low = self.low.value + rate * (low - self.low.value)
