@@ -3,7 +3,7 @@
 import importlib
 
 _HOMES: dict[str, str] = {
-    "quantization_error": "quantization_error",
+    "quantization_error": "layer_errors",
 }  # public name -> module that defines it
 
 __all__ = [*_HOMES]

@@ -106,7 +106,8 @@ def calibrate(model, representative_data, config=None, *, method="minmax", batch
     """
     estimator = as_estimator(method)
     quantized = rebuild(model) if is_quantized(model) else quantize(model, config, strict=strict)
-    quantizers = list(activation_quantizers(quantized).values())
+    layers = quantized._flatten_layers(include_self=False)
+    quantizers = [layer for layer in layers if isinstance(layer, ActivationQuantizer)]
     for quantizer in quantizers:
         quantizer.forget()
     batches = list(samples.batches(samples.specs_of(quantized), representative_data, batch_size))

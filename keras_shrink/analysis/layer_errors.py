@@ -8,9 +8,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_shrink.analysis.quantization_cause import Symptoms, explain
+from keras_shrink.analysis.causes import Symptoms, explain
 from keras_shrink.flow import trace
-from keras_shrink.quantization.channels import output_channels
+from keras_shrink.quantization.channels import input_channels, output_channels
 from keras_shrink.quantization.fake_quant import SymmetricWeights
 from keras_shrink.quantization.quantize import calibrate, is_quantized
 from keras_shrink.quantization.ranges import ActivationQuantizer, FixedRange
@@ -260,14 +260,13 @@ def _layer_error(unit: _Unit, seen, weight_error, activation_error):
     joined = [seen[key].largest.max() for key in unit.joined if key in seen]
     inner = unit.inner
     weights = [part for part in unit.parts if isinstance(part, SymmetricWeights)]
-    channels = output_channels(inner)
+    per_tensor = any(part.reduce_axes is None for part in weights)
     symptoms = Symptoms(
         weight_error=weight_error,
         activation_error=activation_error,
-        per_tensor=any(part.reduce_axes is None for part in weights),
-        weight_spread=_spread(channels.largest(np.asarray(getattr(inner, channels.weight))))
-        if channels is not None and weights
-        else 1.0,
+        per_tensor=per_tensor,
+        weight_spread=_weight_spread(inner, output_channels(inner)) if weights else 1.0,
+        input_spread=_weight_spread(inner, _sharing(inner, per_tensor)) if weights else 1.0,
         channel_spread=_spread(comparison.largest),
         outlier=float(comparison.largest.max() / max(np.mean(comparison.tails), 1e-12)),
         stuck=float(np.mean(comparison.low == comparison.high)),
@@ -286,6 +285,18 @@ def _layer_error(unit: _Unit, seen, weight_error, activation_error):
         cause=cause,
         remedy=remedy,
     )
+
+
+def _sharing(layer, per_tensor):
+    """Returns where input channels lie that share a scale: those of a depthwise kernel may have their own."""
+    inputs, outputs = input_channels(layer), output_channels(layer)
+    if inputs is None or outputs is None or per_tensor:
+        return inputs
+    return None if set(inputs.axes) <= set(outputs.axes) else inputs
+
+
+def _weight_spread(layer, channels):
+    return 1.0 if channels is None else _spread(channels.largest(np.asarray(getattr(layer, channels.weight))))
 
 
 def _spread(largest):

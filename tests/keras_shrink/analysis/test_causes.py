@@ -2,7 +2,7 @@ import re
 
 import pytest
 
-from keras_shrink.analysis.quantization_cause import Symptoms, explain
+from keras_shrink.analysis.causes import Symptoms, explain
 
 
 @pytest.mark.parametrize(
@@ -10,6 +10,7 @@ from keras_shrink.analysis.quantization_cause import Symptoms, explain
     [
         (Symptoms(weight_error=1, per_tensor=True, weight_spread=9), "per-tensor weights", "equalize"),
         (Symptoms(weight_error=1, weight_spread=9), "rounding noise of the weights", "learn_rounding"),
+        (Symptoms(weight_error=1, input_spread=9, shifted=0.7), "weights of wide range over in", "equalize"),
         (Symptoms(weight_error=1, shifted=0.7), r"shifted means \(70%", "correct_bias"),
         (Symptoms(activation_error=1, clips_at_six=True, stuck=0.5), "dying ReLU6", "prune_channels"),
         (Symptoms(activation_error=1, joins=5), "concatenation", "normalize the branches"),

@@ -18,7 +18,8 @@ class Symptoms:
         weight_error: Error of the model's outputs with only this layer's weights rounded.
         activation_error: The same with only its output rounded.
         per_tensor: Whether its weights share one scale.
-        weight_spread: Widest over median channel of its weights; 1 without weights.
+        weight_spread: Widest over median output channel of its weights; 1 without weights.
+        input_spread: Widest over median input channel of its weights that share a scale; 1 without.
         channel_spread: Widest over median channel of its output.
         outlier: Largest value of its output over the 99.9th percentile of the magnitudes.
         stuck: Share of its output channels that have the same value on all of the data.
@@ -35,6 +36,7 @@ class Symptoms:
     activation_error: float = 0.0
     per_tensor: bool = False
     weight_spread: float = 1.0
+    input_spread: float = 1.0
     channel_spread: float = 1.0
     outlier: float = 1.0
     stuck: float = 0.0
@@ -60,6 +62,11 @@ def _of_weights(seen: Symptoms) -> tuple[str, str] | None:
         return (
             f"per-tensor weights over wide channel ranges ({seen.weight_spread:.0f} times the median)",
             "per_channel=True, or equalize before",
+        )
+    if seen.input_spread > WIDE:
+        return (
+            f"weights of wide range over input channels ({seen.input_spread:.0f} times the median)",
+            "equalize before",
         )
     if seen.shifted > 0.5:
         return f"shifted means ({seen.shifted:.0%} of the error)", "correct_bias"
