@@ -56,7 +56,8 @@ def test_wide_channels_under_one_scale_are_found_and_equalizing_treats_them():
     x, config = pictures(64), ks.Int8(per_channel=False)
     model = mobile_network(spread=3.0)
     before = quantization_error(ks.fold_normalization(model), x, config)
-    assert before.layers[0].cause.startswith("per-tensor weights over wide channel ranges")
+    assert before.layers[0].cause.startswith("weights of wide range over input channels")
+    assert named(before)["depthwise"].cause.startswith("per-tensor weights over wide channel ranges")
     assert "equalize" in before.layers[0].remedy
     after = quantization_error(ks.equalize(model), x, config)
     assert after.sqnr_db > before.sqnr_db + 15
