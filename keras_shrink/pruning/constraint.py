@@ -50,7 +50,7 @@ class MaskConstraint(keras.constraints.Constraint):
             after = self.inner(after)
         if self.dense is not None:
             self.dense.assign(after)
-        held = ops.where(self.mask.value, after, ops.zeros_like(after))
+        held = ops.where(self.mask.value, after, ops.cast(0, after.dtype))
         if self.before is not None:
             self.before.assign(held)
         return held
@@ -58,7 +58,7 @@ class MaskConstraint(keras.constraints.Constraint):
     def apply(self):
         """Sets the weights that the mask leaves out to zero, and those that came back to their live value."""
         weights = self.live()
-        held = ops.where(self.mask.value, weights, ops.zeros_like(weights))
+        held = ops.where(self.mask.value, weights, ops.cast(0, weights.dtype))
         self.variable.assign(held)
         if self.before is not None:
             self.before.assign(held)

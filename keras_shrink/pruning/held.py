@@ -23,7 +23,6 @@ class Held:
 
     Attributes:
         masks: List of bool arrays: True where a weight is kept.
-        leaking: Whether the last reading found weights that the masks leave out and that are not zero.
 
     Example:
     >>> Held([], []).masks
@@ -37,7 +36,6 @@ class Held:
         self.axes = [(kernel.input_axis, kernel.output_axis) for kernel in kernels]
         self.shapes = [tuple(kernel.variable.shape) for kernel in kernels]
         self.masks = [read(constraint.mask) for constraint in constraints]
-        self.leaking = False
         self._ends = np.cumsum([int(np.prod(shape)) for shape in self.shapes])
         self._ranked_by = ranked_by
         self._fetch = _traced_later(self._gather)
@@ -45,14 +43,15 @@ class Held:
 
     def values(self):
         """Returns what the kernels are ranked by, as a list of float32 arrays."""
-        flat, leak = self._fetch()
-        self.leaking = bool(leak)
-        return self._split(flat.numpy())
+        parts = np.split(self._fetch().numpy(), self._ends[:-1])
+        return [part.reshape(shape) for part, shape in zip(parts, self.shapes, strict=True)]
+
+    def leaks(self):
+        """Returns whether a weight that the masks leave out is not zero."""
+        return any(bool(constraint.leak()) for constraint in self.constraints)
 
     def keep(self, masks):
         """Makes `masks` the masks; weights follow at once, those that came back with their live value."""
-        if all(map(np.array_equal, masks, self.masks)):
-            return
         self.masks = list(masks)
         self._store(tf.constant(np.concatenate([mask.ravel() for mask in masks])))
 
@@ -68,15 +67,10 @@ class Held:
             for name, mask in zip(self.names, self.masks, strict=True)
         ]
 
-    def _split(self, flat):
-        parts = np.split(flat, self._ends[:-1])
-        return [part.reshape(shape) for part, shape in zip(parts, self.shapes, strict=True)]
-
     def _gather(self):
         values = [self._ranked_by(constraint) for constraint in self.constraints]
         wanted = [ops.reshape(ops.cast(value, "float32"), (-1,)) for value in values]
-        leaks = [constraint.leak() for constraint in self.constraints]
-        return tf.concat(wanted, axis=0), tf.reduce_any(tf.stack(leaks))
+        return tf.concat(wanted, axis=0)
 
     def _scatter(self, flat):
         sizes = np.diff(self._ends, prepend=0)

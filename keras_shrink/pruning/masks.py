@@ -98,14 +98,14 @@ def compute_masks(kernels, fraction, pattern, scope="layer"):
     else:
         chosen = _lowest_of_all(units, fraction, settings)
     return [
-        ~(pattern.choose(pruned, kernel.scores.shape, kernel.axes) | kernel.pruned)
+        np.logical_not(pattern.choose(pruned, kernel.scores.shape, kernel.axes) | kernel.pruned)
         for kernel, pruned in zip(kernels, chosen, strict=True)
     ]
 
 
 def _lowest(scores, units, fraction):
     """Returns which units to prune in one ranking, as a bool array; of equal ones, the first."""
-    target = round(fraction * int(units.sizes.sum()))
+    target = round(fraction * units.elements)
     size = units.uniform_size
     count = min(round(target / size), scores.size) if size else _units_for(target, scores, units.sizes)
     if count <= 0:
@@ -116,10 +116,12 @@ def _lowest(scores, units, fraction):
         limit = np.finfo(scores.dtype).max
     if limit == -np.inf:
         return scores == -np.inf
-    chosen = scores < limit
-    missing = count - np.count_nonzero(chosen)
-    if missing and limit != np.inf:
-        chosen[np.flatnonzero(scores == limit)[:missing]] = True
+    if limit == np.inf:
+        return scores < limit
+    chosen = scores <= limit
+    surplus = np.count_nonzero(chosen) - count
+    if surplus:
+        chosen[np.flatnonzero(scores == limit)[-surplus:]] = False
     return chosen
 
 

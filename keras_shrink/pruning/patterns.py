@@ -26,7 +26,12 @@ class Units:
     @property
     def uniform_size(self):
         """The size that all units have, or 0 where they differ."""
-        return int(self.sizes.flat[0]) if self.sizes.strides == (0,) or np.ptp(self.sizes) == 0 else 0
+        return int(self.sizes[0]) if self.sizes.strides == (0,) or np.ptp(self.sizes) == 0 else 0
+
+    @property
+    def elements(self):
+        """Number of elements in all units."""
+        return self.scores.size * int(self.sizes[0]) if self.sizes.strides == (0,) else int(self.sizes.sum())
 
 
 def _same_size(count, size=1):

@@ -15,7 +15,7 @@ from keras_shrink.pruning.constraint import MaskConstraint, distribution_scope, 
 from keras_shrink.pruning.held import Held
 
 _log = logging.getLogger("keras_shrink")
-_CHECKS = 5  # times that weights are read only to see whether the train step holds the zeros
+_CHECKS = 5  # updates that look whether the train step holds the zeros; later only each hundredth does
 
 
 @dataclasses.dataclass(eq=False)
@@ -204,7 +204,7 @@ class Pruner:
         self._kept = [row for group in self._groups for row in group.held.kept_and_sizes()]
 
     def _iterations(self):
-        return self._counted if self._optimizer is None else int(self._optimizer.iterations.numpy())
+        return self._counted if self._optimizer is None else int(self._optimizer.iterations)
 
     def _find_groups(self, model):
         groups, taken = [], set()
@@ -282,15 +282,13 @@ class Pruner:
         regrows = self.surgery is not None and step <= self.surgery.until
         same = group.last_fraction is not None and fraction <= group.last_fraction
         group.last_step = step
-        if same and not regrows and (self._leaking or group.checks >= _CHECKS):
-            return False
-        group.checks += 1
         held = group.held
-        scores = self._scores(held)
-        if held.leaking and not self._leaking:
+        if not self._leaking and (group.checks < _CHECKS or group.checks % 100 == 0) and held.leaks():
             self._report_leak()
+        group.checks += 1
         if same and not regrows:
             return False
+        scores = self._scores(held)
         group.last_fraction = fraction
         ranked = [
             masks.Ranked(score, np.zeros_like(mask) if regrows else ~mask, axes)
@@ -302,7 +300,6 @@ class Pruner:
 
     def _scores(self, held):
         if hasattr(self.score, "measure"):
-            held.values()
             return self.score.measure(self._model, [kernel.variable for kernel in held.kernels])
         if hasattr(self.score, "increment"):
             return held.values()

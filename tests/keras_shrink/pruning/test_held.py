@@ -27,7 +27,7 @@ def test_reading_and_writing_agree_with_the_variables_call_after_call():
         for value, kernel, weight, mask in zip(held.values(), kernels, weights, masks, strict=True):
             assert np.array_equal(value, kernel.variable.numpy())
             np.testing.assert_allclose(value, np.where(mask, weight, 0), rtol=1e-6)
-        assert not held.leaking
+        assert not held.leaks()
 
 
 def test_low_precision_weights_are_read_as_float32():
@@ -40,5 +40,4 @@ def test_a_weight_that_came_back_is_noticed():
     kernels, held = held_model()
     held.keep([np.zeros(kernel.variable.shape, bool) for kernel in kernels])
     kernels[1].variable.assign(np.ones((4, 2)))
-    held.values()
-    assert held.leaking
+    assert held.leaks()
