@@ -4,9 +4,9 @@
 
 DS-CNN (keyword spotting, 49x10 input) and ResNet8, batch 32, random data. Plain and pruned models take
 turns, a block of steps each, in one process; the figure is the median over the turns of the ratio of CPU
-times, on one thread, where nobody waits spinning for another, so other work on the machine hardly matters. The schedule rises during
-the whole run: every update computes new masks. With --tfmot-venv the same is measured for
-tensorflow-model-optimization on tf_keras, in a virtual environment that is made there when it is missing.
+times, on one thread, where nobody waits spinning for another. The schedule rises during the whole run: every
+update computes new masks. With --tfmot-venv the same is measured for tensorflow-model-optimization on
+tf_keras, in a virtual environment that is made there when it is missing.
 """
 
 import argparse
