@@ -96,8 +96,8 @@ def emulate(model, cpu="cortex-m4", *, samples=None, toolchain="zig", optimize="
             where there is one input. By default three random samples, the same every time.
         toolchain: `"zig"` for the `ziglang` package, `"gcc"` for Debian's cross compilers.
         optimize: `"-O1"`, `"-O2"`, `"-O3"` or `"-Os"`.
-        check: Compare the outputs with TensorFlow Lite Micro's. Left out for a folder, and where the
-            `tflite-micro` package is missing.
+        check: Compare the outputs with TensorFlow Lite Micro's. Left out for a folder, where the
+            `tflite-micro` package is missing, and for a model that TensorFlow Lite Micro refuses.
 
     Raises:
         EmulationError: If a tool is missing, the C does not compile or the core faults.
@@ -124,12 +124,7 @@ def emulate(model, cpu="cortex-m4", *, samples=None, toolchain="zig", optimize="
         else:
             measured = _on_unicorn(folder, core, image, per_sample)
     instructions, by_step, functions, stack, outputs = measured
-    matches = None
-    if check and graph is not None and importlib.util.find_spec("tflite_micro") is not None:
-        from tflite_export import tflm
-
-        expected = tflm.run(graph, arrays)
-        matches = all(np.array_equal(_bits(a), _bits(b)) for a, b in zip(outputs, expected, strict=True))
+    matches = _equals_tflm(graph, arrays, outputs) if check and graph is not None else None
     return Profile(
         cpu,
         f"{toolchain} {optimize}",
@@ -216,6 +211,20 @@ def _on_qemu(folder, core, work):
         for i, port in enumerate(folder.outputs)
     )
     return runs[0].instructions, runs[0].by_step, {}, runs[0].stack_bytes, outputs
+
+
+def _equals_tflm(graph, arrays, outputs):
+    """Whether TFLM gives these outputs; None where it is not installed or does not run the model."""
+    if importlib.util.find_spec("tflite_micro") is None:
+        return None
+    from tflite_export import tflm
+    from tflite_export.errors import ModelError
+
+    try:
+        expected = tflm.run(graph, arrays)
+    except ModelError:
+        return None
+    return all(np.array_equal(_bits(a), _bits(b)) for a, b in zip(outputs, expected, strict=True))
 
 
 def _bits(array):

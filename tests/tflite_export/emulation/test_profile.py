@@ -9,6 +9,7 @@ from tflite_export import tflm
 from tflite_export.c.write import write_c
 from tflite_export.emulation.profile import emulate
 from tflite_export.emulation.toolchain import EmulationError
+from tflite_export.errors import ModelError
 
 HEADER = """ * input 0: int8 [4], real = 1 * (q - 0)
  * output 0: int8 [4], real = 1 * (q - 0) */
@@ -102,6 +103,16 @@ def test_a_wrong_output_is_seen(monkeypatch):
     profile = emulate(dense())
     assert profile.matches is False
     assert "outputs DIFFER FROM TensorFlow Lite Micro's on 3 samples" in str(profile)
+
+
+def test_a_model_that_tflm_refuses_is_not_compared(monkeypatch):
+    def refuse(*_):
+        raise ModelError("TFLM refused the model")
+
+    monkeypatch.setattr(tflm, "run", refuse)
+    profile = emulate(dense())
+    assert profile.matches is None
+    assert profile.instructions > 0
 
 
 def test_a_folder_of_c_runs_with_given_samples(tmp_path):
