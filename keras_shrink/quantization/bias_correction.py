@@ -52,7 +52,9 @@ def correct_bias(model, representative_data, config=None, *, method="minmax", ba
     for layer in layers:
         promised.before_activation(originals[layer.name], layer.name, channel_mean)
         computed.before_activation(inner[layer.name], layer.name, channel_mean)
-    targets = _averages(promised, batches)
+    targets, first = _averages(promised, batches), _averages(computed, batches[:1])
+    # A layer that runs as several operators has no one place before its activation.
+    layers = [layer for layer in layers if layer.name in targets and layer.name in first]
     for layer in layers:
         shift = targets[layer.name] - _averages(computed, batches)[layer.name]
         bias = keras.ops.convert_to_numpy(layer.bias) + shift
