@@ -204,7 +204,7 @@ class Pruner:
         self._kept = [row for group in self._groups for row in group.held.kept_and_sizes()]
 
     def _iterations(self):
-        return self._counted if self._optimizer is None else int(self._optimizer.iterations)
+        return self._counted if self._optimizer is None else int(self._optimizer.iterations.numpy())
 
     def _find_groups(self, model):
         groups, taken = [], set()
