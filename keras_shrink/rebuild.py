@@ -30,7 +30,8 @@ def rebuild(model, exchange=None, *, behind_input=None):
         model: A built Functional or Sequential `keras.Model`.
         exchange: A function `(copy, original) -> layer`, called once for each layer that is not
             itself a model. `copy` is a fresh, unbuilt layer with the configuration of `original`;
-            what is returned takes its place, usually a wrapper around `copy`. Defaults to keeping
+            what is returned takes its place, usually a wrapper around `copy`. For a bare operation
+            (`x + y`) it is an operation, or a layer that takes the tensors alone. Defaults to keeping
             every copy.
         behind_input: A function `(input KerasTensor) -> layer or None`; a layer is inserted behind
             that input of the outer model. Defaults to inserting nothing.
@@ -46,16 +47,20 @@ def rebuild(model, exchange=None, *, behind_input=None):
     """
     check_rebuildable(model)
     pairs = []
+    stand_ins = set()
 
     def copy_layer(original):
         copy = original.__class__.from_config(original.get_config())
         pairs.append((original, copy))
-        return copy if exchange is None else exchange(copy, original)
+        replacement = copy if exchange is None else exchange(copy, original)
+        if isinstance(replacement, keras.layers.Layer) and not isinstance(original, keras.layers.Layer):
+            stand_ins.add(id(replacement))
+        return replacement
 
     if isinstance(model, keras.Sequential):
         new = _rebuild_sequential(model, copy_layer, behind_input)
     else:
-        new = _rebuild_functional(model, copy_layer, behind_input)
+        new = _rebuild_functional(model, copy_layer, behind_input, stand_ins)
     for original, copy in pairs:
         _carry_state(original, copy)
     return new
@@ -74,7 +79,7 @@ def _rebuild_sequential(model, copy_layer, behind_input):
     return extended
 
 
-def _rebuild_functional(model, copy_layer, behind_input):
+def _rebuild_functional(model, copy_layer, behind_input, stand_ins):
     inputs = keras.tree.map_structure(
         lambda x: keras.Input(batch_shape=x.shape, dtype=x.dtype, name=x.name), model.input
     )
@@ -86,13 +91,17 @@ def _rebuild_functional(model, copy_layer, behind_input):
 
     def call(layer, *args, **kwargs):
         args, kwargs = keras.tree.map_structure(lambda x: inserted.get(id(x), x), (args, kwargs))
+        if id(layer) in stand_ins:
+            # A bare operation takes tensors and numbers one by one, a layer the tensors alone.
+            tensors = [x for x in keras.tree.flatten((args, kwargs)) if isinstance(x, keras.KerasTensor)]
+            return layer(tensors if len(tensors) > 1 else tensors[0])
         return layer(*args, **kwargs)
 
     return keras.models.clone_model(
         model,
         input_tensors=inputs,
         clone_function=copy_layer,
-        call_function=call if inserted else None,
+        call_function=call,
         recursive=True,
     )
 

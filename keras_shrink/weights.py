@@ -105,17 +105,17 @@ class Transformed(keras.layers.Wrapper):
 
     def call(self, inputs, training=None, **kwargs):
         """Runs the layer with its transformed weights; arguments are those of the layer."""
-        if self.layer._call_has_training_arg:
-            kwargs["training"] = training
-        if self.transforms:
-            result = self._call_transformed(inputs, kwargs, training)
-        else:
-            result = self.layer(inputs, **kwargs)
+        result = self.run_layer(inputs, training, **kwargs)
         for step in self.outputs_through:
             result = step(result, training=training) if step._call_has_training_arg else step(result)
         return result
 
-    def _call_transformed(self, inputs, kwargs, training):
+    def run_layer(self, inputs, training, **kwargs):
+        """Returns the layer's output, computed with its transformed weights, before `outputs`."""
+        if self.layer._call_has_training_arg:
+            kwargs["training"] = training
+        if not self.transforms:
+            return self.layer(inputs, **kwargs)
         substitutes = {
             self.variable(name).path: self.transformed(name, training) for name in self._chain_lengths
         }

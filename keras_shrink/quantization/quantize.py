@@ -7,12 +7,15 @@ import warnings
 import keras
 import tensorflow as tf
 
+from keras_shrink.quantization.activation_forms import HardSigmoid, SigmoidGate
 from keras_shrink.quantization.config import Int8
 from keras_shrink.quantization.estimators import as_estimator
 from keras_shrink.quantization.fake_quant import SymmetricWeights
+from keras_shrink.quantization.merge_forms import ChainedMerge, Elementwise, JoinedRanges
 from keras_shrink.quantization.plan import Treatment, make_plan
 from keras_shrink.quantization.ranges import ActivationQuantizer, FixedRange, observing
-from keras_shrink.quantization.rules import FIXED_RANGES, FUSED
+from keras_shrink.quantization.rules import ELEMENTWISE, FIXED_RANGES, FUSED
+from keras_shrink.quantization.separable_forms import SeparableAsTwo
 from keras_shrink.rebuild import check_rebuildable, rebuild
 from keras_shrink.weights import Mask, Transformed
 from tflite_export import samples
@@ -65,14 +68,15 @@ def quantize(model, config=None, *, strict=False):
         _require_folded(model, plan)
 
     def exchange(copy, original):
-        treatment = plan.treatments.get(id(original))
-        if treatment is None or not isinstance(copy, keras.layers.Layer):
-            return copy
-        return _treat(copy, original, treatment, config)
+        return _treat(copy, original, plan.treatments[id(original)], config)
+
+    positions = iter(range(len(model.inputs)))
 
     def behind_input(tensor):
-        is_float = keras.backend.is_float_dtype(tensor.dtype)
-        return ActivationQuantizer(momentum=config.momentum, name=f"{tensor.name}_int8") if is_float else None
+        skipped = next(positions) in plan.unrounded_inputs
+        if skipped or not keras.backend.is_float_dtype(tensor.dtype):
+            return None
+        return ActivationQuantizer(momentum=config.momentum, name=f"{tensor.name}_int8")
 
     return rebuild(model, exchange, behind_input=behind_input)
 
@@ -165,6 +169,10 @@ def _require_folded(model, plan):
 def _treat(copy, original, treatment: Treatment, config):
     """Returns the wrapper around `copy` that the plan asks for, or `copy` itself."""
     known = treatment.role
+    if not isinstance(copy, keras.layers.Layer):
+        if known.reason:
+            return copy
+        copy = _as_layer(copy, original)
     if known.reason:
         return Transformed(copy, outputs=[ActivationQuantizer(momentum=config.momentum, name="range")])
     weights = {
@@ -172,7 +180,29 @@ def _treat(copy, original, treatment: Treatment, config):
         for name, axes in known.weights.items()
     }
     outputs = _outputs(copy, treatment, config)
-    return Transformed(copy, weights=weights, outputs=outputs) if weights or outputs else copy
+    inner = [
+        ActivationQuantizer(momentum=config.momentum, name=f"inner_range_{i}")
+        for i in range(known.inner_ranges)
+    ]
+    if known.form is SeparableAsTwo:
+        return SeparableAsTwo(copy, weights=weights, outputs=outputs, between=inner[0])
+    if known.form is JoinedRanges:
+        return JoinedRanges(copy, outputs=outputs, again=treatment.again)
+    if known.form is ChainedMerge:
+        return ChainedMerge(copy, outputs=outputs, between=inner)
+    if weights or outputs or known.form is not Transformed:
+        return known.form(copy, weights=weights, outputs=outputs)
+    return copy
+
+
+def _as_layer(operation, original):
+    """Returns the layer that stands for a bare operation such as `x + 3.0`."""
+    (node,) = original._inbound_nodes
+    operands = [*node.arguments.args, *node.arguments.kwargs.values()]
+    constants = [(i, x) for i, x in enumerate(operands) if not isinstance(x, keras.KerasTensor)]
+    kind = ELEMENTWISE[type(operation).__name__]
+    position, constant = constants[0] if constants else (1, None)
+    return Elementwise(kind, constant=constant, constant_first=position == 0, name=operation.name)
 
 
 def _rounding(name, axes, config):
@@ -187,18 +217,27 @@ def _kept_zeros(layer, name):
 
 
 def _outputs(copy, treatment, config):
+    """Returns the layers through which the output of `copy` goes: activations and roundings."""
     if not treatment.rounds_output:
         return []
-    activation = treatment.role.activation
-
-    def observed(name):
-        return ActivationQuantizer(momentum=config.momentum, never_negative=activation in FUSED, name=name)
-
-    if activation not in FIXED_RANGES:
-        return [observed("range")]
-    fixed = FixedRange(*FIXED_RANGES[activation], name="fixed_range")
-    if treatment.role.is_activation:
-        return [fixed]
-    # The linear part ends in an integer tensor of its own before softmax and the like.
+    activation, alone = treatment.role.activation, treatment.role.is_activation
+    momentum = config.momentum
+    final = ActivationQuantizer(momentum=momentum, never_negative=activation in FUSED, name="range")
+    if activation in FIXED_RANGES:
+        final = FixedRange(*FIXED_RANGES[activation], name="fixed_range")
+    composed = {
+        "silu": lambda: SigmoidGate(momentum=momentum, name="gate"),
+        "gelu": lambda: SigmoidGate(1.702, momentum=momentum, name="gate"),
+        "hard_sigmoid": lambda: HardSigmoid(name="hard_sigmoid"),
+    }.get(activation)
+    fused = activation in FUSED and not treatment.role.splits_activation
+    if activation == "linear" or fused or (alone and composed is None):
+        return [final]
+    if composed is None:
+        step = keras.layers.Activation(activation, name=activation)
+    else:
+        step = composed()
+    # What was one layer are several operators: its activation runs behind its linear part.
     copy.activation = keras.activations.linear
-    return [observed("range"), keras.layers.Activation(activation, name=activation), fixed]
+    before = [] if alone else [ActivationQuantizer(momentum=momentum, name="linear_range")]
+    return [*before, step, final]

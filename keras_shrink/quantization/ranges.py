@@ -24,6 +24,11 @@ def observing(observe):
         _OBSERVER.reset(token)
 
 
+def is_observing() -> bool:
+    """Whether ranges are being observed rather than used."""
+    return _OBSERVING.get()
+
+
 def _trainable_fake_quant(x, low, high, num_bits):
     """The TensorFlow op with a cheaper gradient: it passes inside the range and is zero outside."""
 
