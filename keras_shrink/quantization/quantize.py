@@ -233,10 +233,7 @@ def _outputs(copy, treatment, config):
     fused = activation in FUSED and not treatment.role.splits_activation
     if activation == "linear" or fused or (alone and composed is None):
         return [final]
-    if composed is None:
-        step = keras.layers.Activation(activation, name=activation)
-    else:
-        step = composed()
+    step = keras.layers.Activation(activation, name=activation) if composed is None else composed()
     # What was one layer are several operators: its activation runs behind its linear part.
     copy.activation = keras.activations.linear
     before = [] if alone else [ActivationQuantizer(momentum=momentum, name="linear_range")]

@@ -156,8 +156,9 @@ class ActivationQuantizer(keras.layers.Layer):
     def _batch_range(self, x):
         x = tf.cast(x, tf.float32)
         low = tf.constant(0.0) if self.never_negative else tf.minimum(tf.reduce_min(x), 0.0)
-        # Never empty: a layer that is silent on a batch would otherwise give a scale of zero.
-        return low, tf.maximum(tf.reduce_max(x), low + 1e-6)
+        # Never empty: a layer that is silent on a batch would give a scale of zero, and TFLM's softmax
+        # ends the program at scales below 2**-26.
+        return low, tf.maximum(tf.reduce_max(x), low + 1e-5)
 
     def rounded(self, x, low, high, training):
         """Returns `x` on the grid of a range given as two tensors."""
