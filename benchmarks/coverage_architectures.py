@@ -2,10 +2,10 @@
 
     KERAS_SHRINK_MODELS=... python benchmarks/coverage_architectures.py [NAME ...]
 
-The architectures of `keras.applications` have random weights, normalization statistics of their data, and small
-inputs; the networks of MLPerf Tiny are the trained ones of the folder. Ranges come from 16 random pictures. Prints
-for each: operators, tensors that stayed float, seconds for calibrate and convert, and TFLM against the Keras model
-on 4 pictures.
+The architectures of `keras.applications` have random weights, normalization statistics of their data, and
+small inputs; the networks of MLPerf Tiny are the trained ones of the folder. Ranges come from 16 random
+pictures. Prints for each: operators, tensors that stayed float, seconds for calibrate and convert, and TFLM
+against the Keras model on 4 pictures.
 """
 
 import sys
