@@ -26,7 +26,7 @@ def observing(observe):
 
 def is_observing() -> bool:
     """Whether ranges are being observed rather than used."""
-    return _OBSERVING.get()
+    return _OBSERVER.get() is not None
 
 
 def _trainable_fake_quant(x, low, high, num_bits):
