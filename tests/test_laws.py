@@ -17,7 +17,15 @@ TECHNIQUES = (
     "architecture",
     "search",
 )
-CONVERSION = {"convert.py", "converter_worker.py", "fold.py", "load.py", "samples.py"}
+CONVERSION = {
+    "convert.py",
+    "converter_worker.py",
+    "crash.py",
+    "fold.py",
+    "load.py",
+    "samples.py",
+    "saved_model.py",
+}
 
 
 def sources(package):

@@ -180,7 +180,10 @@ def test_every_form_survives_saving(name, tmp_path):
 @pytest.mark.parametrize(
     ("layer", "reason"),
     [
-        (lambda: layers.Conv1D(4, 3, padding="causal", name="l"), "causal padding is an operator of its own"),
+        (
+            lambda: layers.Conv1D(4, 3, padding="causal", name="l"),
+            "its causal padding is an operator of its own",
+        ),
         (lambda: layers.Conv1D(4, 3, activation="elu", name="l"), "its activation elu has no integer form"),
         (lambda: layers.LSTM(4, name="l"), "no integer form of LSTM is known"),
         (lambda: layers.ReLU(max_value=3, name="l"), "ReLU\\(max_value=3"),
