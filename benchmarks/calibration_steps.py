@@ -1,6 +1,6 @@
 """Accuracy of a MobileNet-like network with wide channel ranges after each step of `docs/calibration.md`.
 
-    KERAS_SHRINK_DATA=... python benchmarks/calibration_steps.py
+    KERAS_SHRINK_DATA=... python benchmarks/calibration_steps.py [EPOCHS] [STEPS OF LEARN_ROUNDING]
 
 A small MobileNet is trained on mnist1d, its channels are then widened in one layer and narrowed in the next
 by up to 10^1.5 (the float network computes the same), and it is quantized with one scale per weight tensor
@@ -17,7 +17,7 @@ from keras import layers
 
 import keras_shrink as ks
 
-EPOCHS = int(sys.argv[1]) if len(sys.argv) > 1 else 12
+EPOCHS, STEPS = (int(sys.argv[i]) if len(sys.argv) > i else default for i, default in ((1, 12), (2, 300)))
 
 
 def mobile_network(shape):
@@ -80,7 +80,7 @@ def main():
     tensor = ks.Int8(per_channel=False)
     row("int8 per tensor, widened", lambda: wide, tensor)
     row("+ correct_bias alone", lambda: ks.correct_bias(wide, samples, tensor), tensor)
-    row("+ learn_rounding alone", lambda: ks.learn_rounding(wide, samples, tensor, steps=300), tensor)
+    row("+ learn_rounding alone", lambda: ks.learn_rounding(wide, samples, tensor, steps=STEPS), tensor)
     equal = row("+ equalize alone", lambda: ks.equalize(wide), tensor)
     row("+ equalize, correct_bias", lambda: ks.correct_bias(equal, samples, tensor), tensor)
     row("+ equalize, int8 per channel", lambda: equal, ks.Int8())

@@ -115,3 +115,33 @@ def test_nothing_of_the_given_model_changes():
     before = quantized.predict(pictures(16, shape=(16,)), verbose=0)
     quantization_error(quantized, 5 * pictures(16, shape=(16,)))
     np.testing.assert_array_equal(quantized.predict(pictures(16, shape=(16,)), verbose=0), before)
+
+
+def test_channels_of_a_relu6_that_never_change_are_found():
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential(
+        [
+            keras.Input((8,)),
+            layers.Dense(8, name="hidden"),
+            layers.ReLU(6.0, name="six"),
+            layers.Dense(4, name="scores"),
+        ]
+    )
+    model.get_layer("hidden").bias.assign([-50.0] * 2 + [50.0] * 2 + [0.0] * 4)
+    report = quantization_error(model, pictures(64, shape=(8,)))
+    assert named(report)["six"].cause == "dying ReLU6 (50% of the channels never change)"
+    assert "replace ReLU6 by ReLU" in named(report)["six"].remedy
+
+
+def test_nested_and_shared_layers_have_their_own_lines():
+    def block(name):
+        inside = [layers.Dense(8, activation="relu", name="inside"), layers.Dense(8, name="out")]
+        return keras.Sequential([keras.Input((8,)), *inside], name=name)
+
+    inputs = keras.Input((8,), name="x")
+    shared = block("shared")
+    model = keras.Model(inputs, layers.Dense(3, name="scores")(block("once")(shared(shared(inputs)))))
+    report = quantization_error(model, pictures(32, shape=(8,)))
+    names = [layer.name for layer in report.layers]
+    assert sorted(names) == ["inside", "inside", "out", "out", "scores", "x_int8"]
+    assert all(layer.error > 0 for layer in report.layers)
