@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.tflite_export.small_models import conv_model, dense_model, operator, pack
+from tests.tflite_export.small_models import conv_model, dense_model, operator, oracle, pack, tensor
 from tflite_export.errors import ModelError
 from tflite_export.model_metadata import ModelCard, write_card
 from tflite_export.projects.write import render_project, write_project
@@ -110,6 +110,21 @@ def test_arduino_sketch_compiles_and_runs(tmp_path, runtime):
     assert status == 0
     assert ("self-test passed" if runtime == "c" else "self-test FAILED") in said
     assert "in 0 microseconds" in said
+
+
+def test_glue_of_a_model_with_state_provides_its_variables(tmp_path):
+    model = dense_model()
+    tensors = model.subgraphs[0].tensors
+    tensors.append(tensor("state", [], oracle.TensorType.RESOURCE, 0))
+    options = oracle.VarHandleOptionsT()
+    options.container, options.sharedName = "", "state"
+    operator(model, "VAR_HANDLE", [], [len(tensors) - 1], options)
+    folder = unpack(render_project(pack(model), "cmake", name="toy", runtime="tflm"), tmp_path)
+    glue = folder / "src" / "toy_tflm.cpp"
+    assert "MicroResourceVariables::Create(allocator, 1)" in glue.read_text()
+    assert "MicroMutableOpResolver<2>" in glue.read_text()
+    status, said = run(*compiler("c++"), "-std=c++17", *WARNINGS, "-I", STUBS, "-fsyntax-only", glue)
+    assert status == 0, said
 
 
 def test_sources_compile_for_a_cortex_m(tmp_path):

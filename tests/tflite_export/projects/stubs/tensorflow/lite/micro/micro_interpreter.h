@@ -1,5 +1,7 @@
 #pragma once
+#include "tensorflow/lite/micro/micro_allocator.h"
 #include "tensorflow/lite/micro/micro_mutable_op_resolver.h"
+#include "tensorflow/lite/micro/micro_resource_variable.h"
 #include "tensorflow/lite/schema/schema_generated.h"
 struct TfLiteTensor {
   union {
@@ -15,6 +17,9 @@ class MicroInterpreter {
     input_.data.data = arena;
     output_.data.data = arena + size / 2;
   }
+  template <class Resolver>
+  MicroInterpreter(const Model *model, const Resolver &resolver, MicroAllocator *allocator, MicroResourceVariables *)
+      : MicroInterpreter(model, resolver, allocator->arena, allocator->size) {}
   TfLiteStatus AllocateTensors() { return size_ >= 64 ? kTfLiteOk : kTfLiteError; }
   TfLiteTensor *input(size_t) { return &input_; }
   TfLiteTensor *output(size_t) { return &output_; }
