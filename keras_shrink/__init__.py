@@ -19,6 +19,7 @@ _HOMES: dict[str, str] = {
     "equalize": "quantization.equalization",
     "fold_normalization": "quantization.folding",
     "keep_zeros": "pruning.oneshot",
+    "learn_ranges": "quantization.learned_ranges",
     "learn_rounding": "quantization.rounding",
     "penalize": "pruning.penalties",
     "prune": "pruning.oneshot",

@@ -161,7 +161,7 @@ def _histogram_passes(quantizers, choose):
         seen = counts[id(quantizer)].numpy()
         if seen.any():
             low, high = choose(seen, *quantizer.range(), num_bits=quantizer.num_bits)
-            quantizer.set_range(low, max(high, low + 1e-6))
+            quantizer.set_range(low, max(high, low + 1e-5))
 
 
 def _squared_error(values, weights, low, high, num_bits):

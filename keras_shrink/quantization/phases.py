@@ -22,7 +22,7 @@ class QuantizationPhases(keras.callbacks.Callback):
         freeze_normalization_from: First epoch in which BatchNormalization normalizes with its moving
             statistics and leaves them alone; None for never. Gamma and beta train on.
         freeze_ranges_from: First epoch in which ranges of activations stay, which also saves looking
-            for them; None for never.
+            for them; None for never. Ranges from `learn_ranges` get no more gradient.
 
     Raises:
         ValueError: If an epoch is negative or ranges freeze before normalization; from `fit`, if the

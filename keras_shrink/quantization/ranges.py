@@ -43,6 +43,30 @@ def _trainable_fake_quant(x, low, high, num_bits):
     return rounded(x)
 
 
+def _learned_fake_quant(x, low, high, num_bits):
+    """The TensorFlow op with the gradients of learned step sizes (arXiv:1902.08153) for `x` and both ends."""
+    levels = float(2**num_bits - 1)
+    per_sample = float(np.prod([size or 1 for size in x.shape[1:]]))
+
+    @tf.custom_gradient
+    def rounded(x, low, high):
+        result = tf.quantization.fake_quant_with_min_max_vars(x, low, high, num_bits=num_bits)
+
+        def gradient(upstream):
+            inside = tf.logical_and(x >= low, x <= high)
+            zero = tf.zeros_like(upstream)
+            step = (high - low) / levels
+            by_step = tf.reduce_sum(tf.where(inside, upstream * (result - x) / step, zero)) / levels
+            scale = 1.0 / tf.sqrt(per_sample * levels)
+            by_low = tf.reduce_sum(tf.where(x < low, upstream, zero)) - by_step
+            by_high = tf.reduce_sum(tf.where(x > high, upstream, zero)) + by_step
+            return tf.where(inside, upstream, zero), scale * by_low, scale * by_high
+
+        return result, gradient
+
+    return rounded(x, low, high)
+
+
 @keras.saving.register_keras_serializable("keras_shrink")
 class FixedRange(keras.layers.Layer):
     """Rounds activations to the grid of a range that is known beforehand, such as softmax's.
@@ -92,25 +116,25 @@ class ActivationQuantizer(keras.layers.Layer):
         momentum: Of the moving average. Defaults to 0.99.
         never_negative: Whether the input cannot be below zero (it comes from a ReLU), which saves
             looking for the minimum. Defaults to False.
+        learned: Whether the optimizer trains the range instead (see `learn_ranges`). Defaults to False.
 
     Reference:
         Jacob et al., 2018, arXiv:1712.05877.
     """
 
-    def __init__(self, *, num_bits=8, momentum=0.99, never_negative=False, **kwargs):
+    def __init__(self, *, num_bits=8, momentum=0.99, never_negative=False, learned=False, **kwargs):
         super().__init__(**kwargs)
         self.num_bits, self.momentum, self.never_negative = num_bits, momentum, never_negative
         self.supports_masking = True
-        state = {
-            "shape": (),
-            "dtype": "float32",
-            "initializer": "zeros",
-            "trainable": False,
-            "autocast": False,
-        }
+        state = {"shape": (), "dtype": "float32", "initializer": "zeros", "autocast": False}
+        # TensorFlow's tape watches what was trainable when it was made; `train_range` may want it to.
         self.low = self.add_weight(name="low", **state)
         self.high = self.add_weight(name="high", **state)
-        self.batches_seen = self.add_weight(name="batches_seen", **state)
+        self.low.trainable = self.high.trainable = False
+        self.batches_seen = self.add_weight(name="batches_seen", trainable=False, **state)
+        self.learned = False
+        if learned:
+            self.train_range()
 
     def build(self, input_shape):
         """The range exists from the start."""
@@ -142,6 +166,14 @@ class ActivationQuantizer(keras.layers.Layer):
         for variable in (self.low, self.high, self.batches_seen):
             variable.assign(0.0)
 
+    def train_range(self):
+        """Hands the range over to the optimizer, which from now on trains both ends."""
+        self.learned = True
+        self.low.trainable = self.high.trainable = True
+        # Zero keeps an integer, and the range never becomes empty.
+        self.low.constraint = tf.zeros_like if self.never_negative else (lambda low: tf.minimum(low, 0.0))
+        self.high.constraint = lambda high: tf.maximum(high, 1e-5)
+
     def set_range(self, low, high):
         """Sets the range, as if it had been observed on many batches."""
         if not (np.isfinite(low) and np.isfinite(high) and low <= 0 <= high and low < high):
@@ -158,10 +190,13 @@ class ActivationQuantizer(keras.layers.Layer):
         low = tf.constant(0.0) if self.never_negative else tf.minimum(tf.reduce_min(x), 0.0)
         # Never empty: a layer that is silent on a batch would give a scale of zero, and TFLM's softmax
         # ends the program at scales below 2**-26.
-        return low, tf.maximum(tf.reduce_max(x), low + 1e-5)
+        return low, tf.maximum(tf.reduce_max(x), tf.maximum(low + 1e-5, 0.0))
 
     def rounded(self, x, low, high, training):
         """Returns `x` on the grid of a range given as two tensors."""
+        if training and self.learned:
+            wide = tf.cast(x, tf.float32)
+            return tf.cast(_learned_fake_quant(wide, low, high, self.num_bits), x.dtype)
         return _quantize(x, low, high, self.num_bits, training)
 
     def follow(self, x, frozen=None):
@@ -171,6 +206,8 @@ class ActivationQuantizer(keras.layers.Layer):
             x: The batch.
             frozen: A boolean tensor that, where true, leaves the range as it is and `x` unread.
         """
+        if self.learned:
+            return self._learned_range(frozen)
         if frozen is None:
             low, high = self._batch_range(x)
         else:
@@ -184,6 +221,12 @@ class ActivationQuantizer(keras.layers.Layer):
         self.high.assign(high)
         self.batches_seen.assign(seen + 1.0)
         return low, high
+
+    def _learned_range(self, frozen):
+        low, high = (tf.convert_to_tensor(end) for end in (self.low.value, self.high.value))
+        if frozen is None:
+            return low, high
+        return tuple(tf.where(frozen, tf.stop_gradient(end), end) for end in (low, high))
 
     def widen(self, x):
         """Extends the range to hold every value of `x`."""
@@ -207,6 +250,7 @@ class ActivationQuantizer(keras.layers.Layer):
             "num_bits": self.num_bits,
             "momentum": self.momentum,
             "never_negative": self.never_negative,
+            "learned": self.learned,
         }
 
 

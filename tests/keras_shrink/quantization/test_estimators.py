@@ -103,6 +103,15 @@ def test_ranges_start_anew_when_a_quantized_model_is_calibrated(method):
     assert ks.calibrate(wide, x, method=method).get_layer("x_int8").range() == range_of(x, method)
 
 
+def test_a_range_holds_zero_where_all_values_are_negative():
+    x = -1 - np.abs(with_outlier(5.0, count=64))
+    model = ks.quantize(identity_model())
+    model.compile("sgd", "mse")
+    model.train_on_batch(x, np.zeros((64, 1)))
+    for quantizer in (model.get_layer("x_int8"), ks.calibrate(identity_model(), x).get_layer("x_int8")):
+        assert quantizer.range() == (pytest.approx(x.min()), 0.0)
+
+
 def test_estimators_can_be_given_by_name_or_as_objects():
     assert as_estimator("percentile") == Percentile(99.99)
     assert as_estimator(Percentile(99.0)) == Percentile(99.0)
