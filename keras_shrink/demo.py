@@ -50,7 +50,7 @@ class Stage:
         tflite: Its file.
         accuracy: On the held-out digits, computed by TFLM from that file.
         sparsity: Fraction of zeros among the file's weights.
-        arena_bytes: What TFLM allocates for it.
+        arena_bytes: The smallest arena with which TFLM runs it.
     """
 
     name: str
@@ -205,7 +205,7 @@ def _measure(name, tflite, digits) -> Stage:
     weights = [t.data for t in tflite.graph.main.tensors if t.data is not None and t.data.ndim > 1]
     zeros = sum(np.count_nonzero(w == 0) for w in weights) / sum(w.size for w in weights)
     accuracy = float(np.mean(predicted == digits.y_test))
-    return Stage(name, tflite, accuracy, zeros, tflm.measure_arena(tflite).total_bytes)
+    return Stage(name, tflite, accuracy, zeros, tflm.measure_arena(tflite).required_bytes)
 
 
 def _as_input(tflite, x):
