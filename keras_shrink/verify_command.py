@@ -45,11 +45,11 @@ def verify_file(tflite_path, samples, model_path, tolerance, limit) -> bool:
 
 def difference_table(result, *, title):
     """Returns the `Verification` as a table to print."""
-    table = Table(title=title, title_justify="left", box=rich.box.SIMPLE_HEAD)
+    table = Table(title=title, title_justify="left", box=rich.box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     table.add_column("TFLM against", no_wrap=True)
-    table.add_column("output")
-    for heading in ("elements", "differing", "max steps", "mean steps", "same class"):
-        table.add_column(heading, justify="right")
+    table.add_column("output", no_wrap=True)
+    for heading in ("values", "differ", "max steps", "mean steps", "same class"):
+        table.add_column(heading, justify="right", no_wrap=True)
     rows = [(f"{result.interpreter} *", d) for d in result.litert]
     rows += [("standalone C", d) for d in result.compiled_c or ()]
     rows += [("Keras model", d) for d in result.keras or ()]
