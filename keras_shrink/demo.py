@@ -215,8 +215,8 @@ def _as_input(tflite, x):
 
 
 def _print(console, rows, verification, paths):
-    title = f"Accuracy on {HELD_OUT} held-out digits, computed by TFLM; sizes and TFLM's arena in bytes"
-    table = Table(title=title, title_justify="left", box=rich.box.SIMPLE_HEAD)
+    title = f"Accuracy on {HELD_OUT} held-out digits by TFLM; sizes and TFLM's arena in bytes"
+    table = Table(title=title, title_justify="left", box=rich.box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for number, heading in enumerate(HEADINGS):
         table.add_column(heading, justify="right" if number else "left", no_wrap=True)
     for row in rows:
