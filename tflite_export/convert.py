@@ -156,6 +156,9 @@ def _converter(function):
     converter.exclude_conversion_metadata = True
     # Lowering through a SavedModel would cost seconds and lose the order of the inputs.
     converter.experimental_lower_to_saved_model = False
+    # The function is frozen already; freezing it again would take as long as the conversion itself.
+    frozen = (function.graph.as_graph_def(), function.inputs, function.outputs, function)
+    converter._freeze_concrete_function = lambda: frozen
     return converter
 
 

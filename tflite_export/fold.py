@@ -21,10 +21,9 @@ def fold_constants(function):
     needed = _frontier(graph, frozen.outputs, constant)
     if not needed:
         return frozen
-    values = dict(
-        zip(needed, frozen.prune([], [graph.get_tensor_by_name(name) for name in needed])(), strict=True)
-    )
-    folded = _replace(frozen.graph.as_graph_def(), {name: value.numpy() for name, value in values.items()})
+    with tf.compat.v1.Session(graph=graph) as session:
+        values = dict(zip(needed, session.run(needed), strict=True))
+    folded = _replace(graph.as_graph_def(), values)
     names_out = [tensor.name for tensor in frozen.outputs]
 
     def imported():
