@@ -16,14 +16,15 @@ from tflite_export.converter_worker import (
 from tflite_export.crash import find_culprit
 from tflite_export.errors import ConversionError
 from tflite_export.fold import fold_constants
+from tflite_export.int4 import pack_weights
 from tflite_export.load import load_keras
 from tflite_export.model import TFLiteModel
 from tflite_export.read import read
 from tflite_export.saved_model import SavedModel, is_saved_model, load_saved_model
 
 SIGNATURE_KEY = "serving_default"
-DTYPES = ("int8", "int16x8", "dynamic_range", "float16", "float32")
-_CALIBRATED = ("int8", "int16x8")
+DTYPES = ("int8", "int8x4", "int16x8", "dynamic_range", "float16", "float32")
+_CALIBRATED = ("int8", "int8x4", "int16x8")
 
 
 def convert(model, representative_data=None, *, dtype="int8"):
@@ -39,9 +40,10 @@ def convert(model, representative_data=None, *, dtype="int8"):
         representative_data: Inputs as the model will see them, needed for a float model only: an
             array with the batch first, a list of arrays for several inputs, or an iterable of
             batches. A few hundred samples do.
-        dtype: `"int8"`; `"int16x8"` for int16 activations with int8 weights (a float model with
-            representative data); `"dynamic_range"` for int8 weights in a float model; `"float16"` for
-            weights of 16 bits; `"float32"` for the float file that others are compared with.
+        dtype: `"int8"`; `"int8x4"` for int8 activations with 4-bit weights; `"int16x8"` for int16
+            activations with int8 weights (a float model with representative data); `"dynamic_range"`
+            for int8 weights in a float model; `"float16"` for weights of 16 bits; `"float32"` for the
+            float file that others are compared with.
 
     Returns:
         A `TFLiteModel` with `.bytes`, `.save(path)`, `.inputs` and `.outputs`; its signature carries
@@ -89,7 +91,7 @@ def _converted(source, representative_data, dtype) -> bytes:
     function = _trace(source, specs)
     converter = _converter(function)
     ready = []
-    if dtype == "int8":
+    if dtype in ("int8", "int8x4"):
         ready = _prepare_int8(converter, function, specs, representative_data)
     elif dtype == "int16x8":
         ready = _prepare_int16x8(converter, function, specs, representative_data)
@@ -104,7 +106,16 @@ def _converted(source, representative_data, dtype) -> bytes:
     content = _with_signature(_run(converter, ready), [spec.name for spec in specs], outputs)
     if dtype in _CALIBRATED:
         _refuse_float(content)
-    return content
+    return _with_4_bit_weights(content) if dtype == "int8x4" else content
+
+
+def _with_4_bit_weights(content) -> bytes:
+    packed, left = pack_weights(content)
+    if left:
+        warnings.warn(
+            f"TFLM has no kernel for 4-bit weights of {', '.join(left)}; these keep 8 bits.", stacklevel=4
+        )
+    return packed
 
 
 def _prepare_weights(converter, dtype):
