@@ -47,16 +47,18 @@ def mul(rng):
 
 
 def minimum(rng):
-    dtype = pick(rng, "int8", "int16")
+    dtype = pick(rng, "int8", "int16", "int32")
     first, second, shape = operands(rng, dtype)
     target = T(shape, dtype, first.scale, first.zero_point)
     return single(pick(rng, "MINIMUM", "MAXIMUM"), [first, second], [target])
 
 
 def squared_difference(rng):
-    first, second, shape = operands(rng)
+    dtype = pick(rng, "int8", "int8", "int16")
+    first, second, shape = operands(rng, dtype)
     reach = max(first.scale, second.scale)
-    target = activation(rng, shape=shape, scale=reach * reach * 80 * rng.uniform(0.5, 4.0))
+    levels = 80 if dtype == "int8" else 20000
+    target = activation(rng, dtype, shape=shape, scale=reach * reach * levels * rng.uniform(0.5, 4.0))
     return single("SQUARED_DIFFERENCE", [first, second], [target])
 
 
