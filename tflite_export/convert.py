@@ -16,12 +16,14 @@ from tflite_export.converter_worker import (
 from tflite_export.crash import find_culprit
 from tflite_export.errors import ConversionError
 from tflite_export.fold import fold_constants
+from tflite_export.fused_lstm import fused_lstms, insert_lstms
 from tflite_export.int4 import pack_weights
 from tflite_export.load import load_keras
 from tflite_export.model import TFLiteModel
 from tflite_export.read import read
 from tflite_export.saved_model import SavedModel, is_saved_model, load_saved_model
 
+_WITH_LSTM = ("int8", "int8x4")  # where TFLM runs the operator that stands for the layer
 SIGNATURE_KEY = "serving_default"
 DTYPES = ("int8", "int8x4", "int16x8", "dynamic_range", "float16", "float32")
 _CALIBRATED = ("int8", "int8x4", "int16x8")
@@ -88,7 +90,11 @@ def _source(model):
 def _converted(source, representative_data, dtype) -> bytes:
     is_saved = isinstance(source, SavedModel)
     specs = list(source.specs) if is_saved else samples.specs_of(source)
-    function = _trace(source, specs)
+    if is_saved or dtype not in _WITH_LSTM:
+        lstms, function = [], _trace(source, specs)
+    else:
+        with fused_lstms(source) as lstms:
+            function = _trace(source, specs)
     converter = _converter(function)
     ready = []
     if dtype in ("int8", "int8x4"):
@@ -103,7 +109,14 @@ def _converted(source, representative_data, dtype) -> bytes:
     else:
         _prepare_weights(converter, dtype)
     outputs = source.outputs if is_saved else _output_names(source)
-    content = _with_signature(_run(converter, ready), [spec.name for spec in specs], outputs)
+    content = _with_signature(_run(converter, ready, lstms), [spec.name for spec in specs], outputs)
+    if lstms:
+        warnings.warn(
+            "The file computes LSTM layers as an operator that keeps its state: each invocation "
+            "starts from the state that the one before left. Reset the interpreter's variables before every "
+            "sequence, or build the layers with unroll=True.",
+            stacklevel=3,
+        )
     if dtype in _CALIBRATED:
         _refuse_float(content)
     return _with_4_bit_weights(content) if dtype == "int8x4" else content
@@ -233,7 +246,7 @@ def _all_operations(function):
         yield from getattr(inner, "graph", graph).get_operations()
 
 
-def _run(converter, ready) -> bytes:
+def _run(converter, ready, lstms) -> bytes:
     """Runs a TFLiteConverter with its native parts in processes of their own."""
     import tensorflow as tf
     from tensorflow.compiler.mlir.lite.python import wrap_converter
@@ -244,10 +257,13 @@ def _run(converter, ready) -> bytes:
             return quantize16_in_subprocess(ready, content)
         return mlir_quantize(content, input_data_type=input_type, output_data_type=output_type)
 
+    def convert_graph(model_flags, converter_flags, graph, *rest):
+        return convert_in_subprocess(model_flags, converter_flags, insert_lstms(graph, lstms), *rest)
+
     # TensorFlow's own step would calibrate in this process.
     converter._quantize = quantize
     ours = {
-        "wrapped_convert": convert_in_subprocess,
+        "wrapped_convert": convert_graph,
         "wrapped_experimental_mlir_quantize": functools.partial(quantize_in_subprocess, ready),
     }
     originals = {name: getattr(wrap_converter, name) for name in ours}

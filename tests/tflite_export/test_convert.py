@@ -219,7 +219,7 @@ def test_a_crash_of_the_converter_is_an_error(monkeypatch):
         convert_in_subprocess(b"", b"", b"")
 
 
-def test_a_rolled_lstm_crashes_only_the_conversion():
-    model = keras.Sequential([keras.Input((6, 3)), layers.LSTM(4)])
+def test_a_rolled_gru_crashes_only_the_conversion():
+    model = keras.Sequential([keras.Input((6, 3)), layers.GRU(4)])
     with pytest.raises(te.ConversionError):
         te.convert(model, pictures(16, shape=(6, 3)))

@@ -41,7 +41,7 @@ def test_crash_of_the_converter_names_the_layer():
         [
             keras.Input((10, 4)),
             keras.layers.Dense(4, name="before"),
-            keras.layers.LSTM(5, name="rolled"),
+            keras.layers.GRU(5, name="rolled"),
             keras.layers.Dense(2, name="after"),
         ]
     )
