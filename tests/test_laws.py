@@ -22,6 +22,7 @@ CONVERSION = {
     "converter_worker.py",
     "crash.py",
     "fold.py",
+    "fused_lstm.py",
     "load.py",
     "samples.py",
     "saved_model.py",

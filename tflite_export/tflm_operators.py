@@ -26,6 +26,7 @@ _IRREGULAR = {
     "PADV2": "AddPadV2",
     "UNIDIRECTIONAL_SEQUENCE_LSTM": "AddUnidirectionalSequenceLSTM",
 }
+# UNIDIRECTIONAL_SEQUENCE_LSTM has one too, but its method takes no registration in headers still in use.
 _WITH_INT8_KERNEL = (
     "ADD",
     "AVERAGE_POOL_2D",

@@ -8,6 +8,7 @@ from tests.tflite_export.c.judged import assert_equals_tflm
 from tflite_export import tflm
 from tflite_export.affine import quantize_array
 from tflite_export.fused_lstm import can_fuse, fused_lstms
+from tflite_export.tflm_operators import resolver_calls
 
 STATE = "starts from the state that the one before left"
 
@@ -48,6 +49,7 @@ def test_a_rolled_lstm_becomes_one_operator_that_computes_the_same(parts):
         tflite = te.convert(model, x)
     codes = [op.code for op in tflite.graph.main.ops]
     assert codes.count("UNIDIRECTIONAL_SEQUENCE_LSTM") == sum(isinstance(p, layers.LSTM) for p in parts)
+    assert "AddUnidirectionalSequenceLSTM()" in resolver_calls(tflite.graph)
     assert not {"WHILE", "TANH", "LOGISTIC"} & set(codes)
     real, scale = computed(tflite, x)
     assert np.abs(real - model.predict(x, verbose=0)).mean() < 2 * scale
