@@ -103,7 +103,7 @@ def _converted(source, representative_data, dtype) -> bytes:
         ready = _prepare_int16x8(converter, function, specs, representative_data)
     elif representative_data is not None:
         raise ValueError(
-            f"Only {' and '.join(_CALIBRATED)} need representative_data. "
+            f"Only {', '.join(_CALIBRATED[:-1])} and {_CALIBRATED[-1]} need representative_data. "
             f"Received: representative_data with dtype={dtype!r}."
         )
     else:

@@ -49,13 +49,14 @@ def find_interpreter() -> Backend:
     )
 
 
-def run(tflite, samples) -> list[np.ndarray]:
+def run(tflite, samples, *, fresh=False) -> list[np.ndarray]:
     """Returns the interpreter's outputs for a sequence of samples.
 
     Args:
         tflite: Bytes, path, conversion result or graph.
         samples: One array `(samples, *input shape without batch)` for each input, in the file's order
             and of the input's dtype.
+        fresh: Whether every sample starts from the initial state instead of the last one's.
 
     Returns:
         One array `(samples, *output shape without batch)` for each output, in the file's order.
@@ -69,6 +70,8 @@ def run(tflite, samples) -> list[np.ndarray]:
     outs = [entry["index"] for entry in interpreter.get_output_details()]
     results: list[list[np.ndarray]] = [[] for _ in outs]
     for i in range(len(samples[0])):
+        if fresh and i:
+            interpreter.reset_all_variables()
         for index, tensor, values in zip(ins, graph.inputs, samples, strict=True):
             interpreter.set_tensor(index, np.ascontiguousarray(values[i]).reshape(tensor.shape))
         interpreter.invoke()

@@ -118,15 +118,16 @@ def measure_arena(tflite: Any) -> Arena:
     return dataclasses.replace(_parse_allocations(said), required_bytes=int(reply["smallest"]))
 
 
-def run(tflite: Any, samples: np.ndarray | Sequence[np.ndarray]) -> list[np.ndarray]:
+def run(tflite: Any, samples: np.ndarray | Sequence[np.ndarray], *, fresh: bool = False) -> list[np.ndarray]:
     """Returns TFLM's outputs for a sequence of samples, computed in a process of its own.
 
-    State (variables, LSTM) starts fresh and is carried from one sample to the next.
+    State (variables, LSTM) starts fresh and is carried from one sample to the next, unless `fresh`.
 
     Args:
         tflite: Bytes, path, conversion result or graph.
         samples: One array `(samples, *input shape)` for each input (for one input, the array itself), of
             the input's dtype. An input's leading 1 may serve as the samples' dimension.
+        fresh: Whether every sample starts from the initial state.
 
     Returns:
         One array `(samples, *output shape)` per output.
@@ -144,7 +145,7 @@ def run(tflite: Any, samples: np.ndarray | Sequence[np.ndarray]) -> list[np.ndar
     if not arrays or not len(arrays[0]):
         raise ModelError("samples must hold at least one sample for each input. Received: none.")
     check_inputs(graph, [a[0] for a in arrays])
-    reply, _ = _ask(graph, arrays)
+    reply, _ = _ask(graph, arrays, fresh=fresh)
     return [reply[f"y{i}"] for i in range(len(graph.outputs))]
 
 
@@ -189,11 +190,12 @@ def _load_wheel():
     return runtime
 
 
-def _ask(graph, arrays, timeout_seconds=600):
+def _ask(graph, arrays, timeout_seconds=600, *, fresh=False):
     """Runs the worker process and returns its arrays and what TFLM printed."""
     request = io.BytesIO()
     model = np.frombuffer(graph.content, np.uint8)
-    np.savez(request, model=model, arena=generous_arena(graph), **{f"x{i}": a for i, a in enumerate(arrays)})
+    inputs = {f"x{i}": a for i, a in enumerate(arrays)}
+    np.savez(request, model=model, arena=generous_arena(graph), fresh=fresh, **inputs)
     try:
         done = subprocess.run(
             [sys.executable, "-P", str(_WORKER)],

@@ -22,10 +22,11 @@ def main():
         return 3
     with np.load(io.BytesIO(sys.stdin.buffer.read()), allow_pickle=False) as request:
         model, arena = request["model"].tobytes(), int(request["arena"])
-        inputs = [request[f"x{i}"] for i in range(len(request.files) - 2)]
+        fresh = bool(request["fresh"])
+        inputs = [request[f"x{i}"] for i in range(len(request.files) - 3)]
     try:
         tflm = runtime.Interpreter.from_bytes(model, arena_size=arena)
-        outputs = _invoke(tflm, inputs) if inputs else []
+        outputs = _invoke(tflm, inputs, fresh) if inputs else []
     except (RuntimeError, ValueError) as error:
         sys.stderr.write(f"{error}\n")
         return 1
@@ -39,9 +40,11 @@ def main():
     return 0
 
 
-def _invoke(tflm, inputs):
+def _invoke(tflm, inputs, fresh):
     outputs = []
     for sample in range(len(inputs[0])):
+        if fresh and sample:
+            tflm.reset()
         for i, values in enumerate(inputs):
             tflm.set_input(np.ascontiguousarray(values[sample]), i)
         tflm.invoke()

@@ -71,6 +71,8 @@ class Verification:
 def verify(tflite, samples, model=None) -> Verification:
     """Runs a model on TFLM and LiteRT (and in Keras) and says how far the outputs are apart.
 
+    Every sample starts from the initial state, as in Keras, where the file keeps state (LSTM).
+
     Args:
         tflite: Bytes, path, or what `convert` returned.
         samples: Inputs with the batch first, float as the Keras model takes them or already integers;
@@ -97,8 +99,8 @@ def verify(tflite, samples, model=None) -> Verification:
     given = _whole(specs, samples)
     order = [list(names_in.values()).index(tensor) for tensor in graph.inputs]
     integers = [_to_grid(given[i], tensor) for i, tensor in zip(order, graph.inputs, strict=True)]
-    on_tflm = [_flat(y, integers) for y in tflm.run(graph, [_batched(x) for x in integers])]
-    on_litert = [_flat(y, integers) for y in interpreters.run(graph, integers)]
+    on_tflm = [_flat(y, integers) for y in tflm.run(graph, [_batched(x) for x in integers], fresh=True)]
+    on_litert = [_flat(y, integers) for y in interpreters.run(graph, integers, fresh=True)]
     outputs = list(zip(graph.outputs, on_tflm, strict=True))
     name_of = {tensor.index: name for name, tensor in names_out.items()}
     litert = tuple(
@@ -122,7 +124,7 @@ def verify(tflite, samples, model=None) -> Verification:
 
 def _against_c(graph, integers, outputs, name_of):
     try:
-        on_c = [_flat(y, integers) for y in native.run(graph, integers)]
+        on_c = [_flat(y, integers) for y in native.run(graph, integers, fresh=True)]
     except (ModelError, RuntimeError) as error:
         return None, str(error)
     compared = zip(outputs, on_c, strict=True)

@@ -144,7 +144,7 @@ def test_verify_fails_beyond_the_tolerance(run, files, tmp_path):
 def test_verify_fails_where_tflm_refuses_the_file(run, files, monkeypatch):
     from tflite_export import tflm
 
-    def refuse(*_):
+    def refuse(*_, **__):
         raise te.ModelError("TFLM refuses the model: Didn't find op for builtin opcode 'SIN'")
 
     monkeypatch.setattr(tflm, "run", refuse)

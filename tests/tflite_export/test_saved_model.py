@@ -72,7 +72,7 @@ def test_weights_of_fewer_bits_in_a_float_model(data, dtype, weight):
 
 
 def test_what_does_not_go_together_is_refused(model, data):
-    with pytest.raises(ValueError, match="Only int8 and int16x8 need representative_data"):
+    with pytest.raises(ValueError, match="Only int8, int8x4 and int16x8 need representative_data"):
         convert(model, data, dtype="float16")
     with pytest.raises(ValueError, match="dtype must be one of"):
         convert(model, data, dtype="int3")

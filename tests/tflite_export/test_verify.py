@@ -85,10 +85,23 @@ def test_c_that_differs_is_a_failure(tflite, monkeypatch):
     from tflite_export.c import native
 
     right = native.run
-    monkeypatch.setattr(native, "run", lambda graph, samples: [y ^ 1 for y in right(graph, samples)])
+    monkeypatch.setattr(
+        native, "run", lambda graph, samples, **more: [y ^ 1 for y in right(graph, samples, **more)]
+    )
     result = te.verify(tflite, pictures(10, shape=(6,)))
     assert result.compiled_c[0].differing == 30
     assert not result.within(255)
+
+
+def test_sequences_start_from_the_initial_state():
+    keras.utils.set_random_seed(2)
+    model = keras.Sequential([keras.Input((6, 4), name="x"), layers.LSTM(5, name="rnn"), layers.Dense(3)])
+    x = pictures(64, shape=(6, 4))
+    with pytest.warns(UserWarning, match="state"):
+        recurrent = te.convert(model, x)
+    result = te.verify(recurrent, x, model)
+    assert result.keras[0].mean_steps < 2
+    assert result.compiled_c[0].differing == 0
 
 
 def test_without_a_compiler_it_says_so(tflite, monkeypatch):

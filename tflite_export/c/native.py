@@ -37,13 +37,14 @@ def host_compiler() -> tuple[str, ...]:
     )
 
 
-def run(tflite, samples) -> list[np.ndarray]:
+def run(tflite, samples, *, fresh=False) -> list[np.ndarray]:
     """Returns the outputs of the standalone C, compiled here, for a sequence of samples.
 
     Args:
         tflite: Bytes, path, conversion result or graph.
         samples: One array `(samples, *input shape without batch)` for each input, in the file's order
             and of the input's dtype.
+        fresh: Whether every sample starts from the initial state instead of the last one's.
 
     Returns:
         One array `(samples, *output shape without batch)` for each output, in the file's order.
@@ -62,18 +63,19 @@ def run(tflite, samples) -> list[np.ndarray]:
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
             raise ModelError(f"the generated C does not compile here: {done.stderr.strip()[:500]}")
-        return _run_library(ctypes.CDLL(str(library)), graph, samples)
+        return _run_library(ctypes.CDLL(str(library)), graph, samples, fresh)
 
 
-def _run_library(library, graph, samples):
+def _run_library(library, graph, samples, fresh):
     for side in ("net_input", "net_output"):
         getattr(library, side).restype = ctypes.c_void_p
-    if hasattr(library, "net_reset"):
-        library.net_reset()
+    reset = getattr(library, "net_reset", None)
     count = len(samples[0])
     given = [np.ascontiguousarray(values) for values in samples]
     outputs = [np.empty((count, *tensor.shape[1:]), tensor.dtype) for tensor in graph.outputs]
     for i in range(count):
+        if reset is not None and (fresh or i == 0):
+            reset()
         for index, values in enumerate(given):
             ctypes.memmove(library.net_input(index), values[i].ctypes.data, values[i].nbytes)
         library.net_invoke()
