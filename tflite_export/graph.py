@@ -153,3 +153,14 @@ class Graph:
     def outputs(self) -> tuple[Tensor, ...]:
         """Output tensors of the main subgraph."""
         return tuple(self.main.tensors[i] for i in self.main.outputs)
+
+    def named(self, side: str) -> dict[str, Tensor]:
+        """Returns the tensors of `"inputs"` or `"outputs"` by their names in the first signature.
+
+        A file without a signature gives the names of the tensors themselves.
+        """
+        if not self.signatures:
+            return {tensor.name: tensor for tensor in getattr(self, side)}
+        signature = self.signatures[0]
+        tensors = self.subgraphs[signature.subgraph].tensors
+        return {name: tensors[index] for name, index in getattr(signature, side).items()}

@@ -29,12 +29,12 @@ class TFLiteModel:
     @property
     def inputs(self) -> dict[str, Tensor]:
         """Input tensors by their name in the signature, in the model's order."""
-        return self._named("inputs")
+        return self.graph.named("inputs")
 
     @property
     def outputs(self) -> dict[str, Tensor]:
         """Output tensors by their name in the signature, in the model's order."""
-        return self._named("outputs")
+        return self.graph.named("outputs")
 
     def save(self, path) -> Path:
         """Writes the file and returns its path.
@@ -46,17 +46,10 @@ class TFLiteModel:
         write_files({path.name: self.bytes}, path.parent)
         return path
 
-    def _named(self, side):
-        graph = self.graph
-        if graph.signatures:
-            names = getattr(graph.signatures[0], side)
-            return {name: graph.main.tensors[index] for name, index in names.items()}
-        return {tensor.name: tensor for tensor in getattr(graph, side)}
-
     def __repr__(self):
         """Size and interface, not the bytes."""
         ends = ", ".join(
-            f"{side}={ {n: (t.dtype, t.shape) for n, t in self._named(side).items()} }"
+            f"{side}={ {n: (t.dtype, t.shape) for n, t in self.graph.named(side).items()} }"
             for side in ("inputs", "outputs")
         )
         return f"TFLiteModel({len(self.bytes):,} bytes, {ends})"

@@ -11,7 +11,7 @@ from tflite_export import samples as sample_arrays
 from tflite_export.affine import dequantize_array, quantize_array
 from tflite_export.c import native
 from tflite_export.errors import ModelError
-from tflite_export.graph import Graph, Tensor
+from tflite_export.graph import Tensor
 from tflite_export.read import read
 
 DEFAULT_TOLERANCE_STEPS = 2.0
@@ -91,7 +91,7 @@ def verify(tflite, samples, model=None) -> Verification:
     1.0
     """
     graph = read(tflite)
-    names_in, names_out = _names(graph)
+    names_in, names_out = graph.named("inputs"), graph.named("outputs")
     specs = [
         sample_arrays.InputSpec(name, (None, *tensor.shape[1:]), _accepts(tensor))
         for name, tensor in names_in.items()
@@ -135,17 +135,6 @@ def dequantized(values, tensor: Tensor):
     """Returns samples as the Keras model takes them: integers of a quantized input become floats."""
     is_grid = tensor.quantization is not None and values.dtype.kind in "iu"
     return dequantize_array(values, tensor) if is_grid else values
-
-
-def _names(graph: Graph) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-    if not graph.signatures:
-        return {t.name: t for t in graph.inputs}, {t.name: t for t in graph.outputs}
-    signature = graph.signatures[0]
-    tensors = graph.subgraphs[signature.subgraph].tensors
-    return (
-        {name: tensors[index] for name, index in signature.inputs.items()},
-        {name: tensors[index] for name, index in signature.outputs.items()},
-    )
 
 
 def _accepts(tensor):

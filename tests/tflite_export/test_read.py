@@ -44,7 +44,10 @@ def test_accepts_bytes_path_result_and_graph(tmp_path):
 
 
 def test_is_accepted_by_the_runtime_it_reads_for():
-    Interpreter(model_content=pack(dense_model())).allocate_tensors()
+    interpreter = Interpreter(model_content=pack(dense_model()))
+    interpreter.allocate_tensors()
+    shapes = [tuple(entry["shape"]) for entry in interpreter.get_input_details()]
+    assert shapes == [tensor.shape for tensor in read(pack(dense_model())).inputs]
 
 
 def test_old_files_keep_the_operator_in_the_first_slot():
