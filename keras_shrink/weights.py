@@ -52,6 +52,8 @@ class Transformed(keras.layers.Wrapper):
             `"query/kernel"`) to the list of transforms, applied in order; each is a Keras layer
             that maps a weight to a tensor of the same shape.
         outputs: Keras layers through which the output goes in turn, for example a quantizer.
+        inner: Keras layers for values inside: subclasses that compute a layer in several steps send
+            the results in between through these.
 
     Example:
     >>> import numpy as np
@@ -61,14 +63,20 @@ class Transformed(keras.layers.Wrapper):
     array([[3., 0.]], dtype=float32)
     """
 
-    def __init__(self, layer, *, weights=None, outputs=(), **kwargs):
+    def __init__(self, layer, *, weights=None, outputs=(), inner=(), **kwargs):
         kwargs.setdefault("name", layer.name)
         super().__init__(layer, **kwargs)
         weights = weights or {}
         self.transforms = [step for chain in weights.values() for step in chain]
         self._chain_lengths = {name: len(chain) for name, chain in weights.items()}
         self.outputs_through = list(outputs)
+        self.inner = list(inner)
         self.supports_masking = layer.supports_masking
+
+    @classmethod
+    def planned(cls, layer, treatment, **parts):
+        """Returns the wrapper for a layer's place in a graph; `treatment` is for subclasses."""
+        return cls(layer, **parts)
 
     @property
     def weight_transforms(self):
@@ -149,6 +157,7 @@ class Transformed(keras.layers.Wrapper):
             **super().get_config(),
             "weights": {n: [serialize(s) for s in c] for n, c in self.weight_transforms.items()},
             "outputs": [serialize(step) for step in self.outputs_through],
+            "inner": [serialize(step) for step in self.inner],
         }
 
     @classmethod
@@ -161,8 +170,8 @@ class Transformed(keras.layers.Wrapper):
         config = dict(config)
         layer = restore(config.pop("layer"))
         weights = {name: [restore(step) for step in chain] for name, chain in config.pop("weights").items()}
-        outputs = [restore(step) for step in config.pop("outputs")]
-        return cls(layer, weights=weights, outputs=outputs, **config)
+        outputs, inner = ([restore(step) for step in config.pop(name)] for name in ("outputs", "inner"))
+        return cls(layer, weights=weights, outputs=outputs, inner=inner, **config)
 
 
 def relative_name(layer, variable):

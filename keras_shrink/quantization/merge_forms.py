@@ -19,41 +19,19 @@ _STEPS = {
 class ChainedMerge(Transformed):
     """An Add, Average, Subtract or Multiply layer, two tensors at a time; an average is a scaled sum.
 
-    Args:
-        layer: The merging layer.
-        between: Layers that round the results of all steps but the last.
-        **kwargs: As `Transformed`.
+    The layers of `inner` round the results of all steps but the last.
     """
-
-    def __init__(self, layer, *, between=(), **kwargs):
-        super().__init__(layer, **kwargs)
-        self.between = list(between)
 
     def run_layer(self, inputs, training, **kwargs):
         """Returns the layer's output before it is rounded."""
         kind = type(self.layer).__name__
         result = inputs[0]
-        rounding = iter(self.between)
+        rounding = iter(self.inner)
         for position, other in enumerate(inputs[1:], 1):
             result = _STEPS[kind](result, other)
             if kind == "Average" or position < len(inputs) - 1:
                 result = next(rounding)(result, training=training)
         return result * (1.0 / len(inputs)) if kind == "Average" else result
-
-    def get_config(self):
-        """What rounds in between travels along."""
-        serialize = keras.saving.serialize_keras_object
-        return {**super().get_config(), "between": [serialize(step) for step in self.between]}
-
-    @classmethod
-    def from_config(cls, config, custom_objects=None):
-        """Restores the rounding in between and the rest."""
-        config = dict(config)
-        between = [
-            keras.saving.deserialize_keras_object(step, custom_objects=custom_objects)
-            for step in config.pop("between")
-        ]
-        return super().from_config({**config, "between": between}, custom_objects)
 
 
 @keras.saving.register_keras_serializable("keras_shrink")
@@ -73,6 +51,11 @@ class JoinedRanges(Transformed):
     def __init__(self, layer, *, again=(), **kwargs):
         super().__init__(layer, **kwargs)
         self.again = tuple(again)
+
+    @classmethod
+    def planned(cls, layer, treatment, **parts):
+        """The inputs to round again depend on the graph."""
+        return cls(layer, again=treatment.again, **parts)
 
     def run_layer(self, inputs, training, **kwargs):
         """Returns the layer's output before it is rounded."""

@@ -11,11 +11,10 @@ from keras_shrink.quantization.activation_forms import HardSigmoid, SigmoidGate
 from keras_shrink.quantization.config import Int8
 from keras_shrink.quantization.estimators import as_estimator
 from keras_shrink.quantization.fake_quant import SymmetricWeights
-from keras_shrink.quantization.merge_forms import ChainedMerge, Elementwise, JoinedRanges
+from keras_shrink.quantization.merge_forms import Elementwise
 from keras_shrink.quantization.plan import Treatment, make_plan
 from keras_shrink.quantization.ranges import ActivationQuantizer, FixedRange, observing
 from keras_shrink.quantization.rules import ELEMENTWISE, FIXED_RANGES, FUSED
-from keras_shrink.quantization.separable_forms import SeparableAsTwo
 from keras_shrink.rebuild import check_rebuildable, rebuild
 from keras_shrink.weights import Mask, Transformed
 from tflite_export import samples
@@ -184,14 +183,8 @@ def _treat(copy, original, treatment: Treatment, config):
         ActivationQuantizer(momentum=config.momentum, name=f"inner_range_{i}")
         for i in range(known.inner_ranges)
     ]
-    if known.form is SeparableAsTwo:
-        return SeparableAsTwo(copy, weights=weights, outputs=outputs, between=inner[0])
-    if known.form is JoinedRanges:
-        return JoinedRanges(copy, outputs=outputs, again=treatment.again)
-    if known.form is ChainedMerge:
-        return ChainedMerge(copy, outputs=outputs, between=inner)
     if weights or outputs or known.form is not Transformed:
-        return known.form(copy, weights=weights, outputs=outputs)
+        return known.form.planned(copy, treatment, weights=weights, outputs=outputs, inner=inner)
     return copy
 
 
