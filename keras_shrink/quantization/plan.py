@@ -5,14 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from keras_shrink.flow import Call, Flow, trace
-from keras_shrink.quantization.rules import (
-    FIXED_RANGES,
-    FUSED,
-    STANDALONE_NORMALIZATION,
-    STANDALONE_RELU6,
-    Role,
-    role,
-)
+from keras_shrink.quantization.rules import role
+from keras_shrink.quantization.rules.activations import STANDALONE_RELU6
+from keras_shrink.quantization.rules.normalization import STANDALONE_NORMALIZATION
+from keras_shrink.quantization.rules.roles import FIXED_RANGES, FUSED, Role
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from keras_shrink.quantization.fake_quant import SymmetricWeights
 from keras_shrink.quantization.merge_forms import Elementwise
 from keras_shrink.quantization.plan import Treatment, make_plan
 from keras_shrink.quantization.ranges import ActivationQuantizer, FixedRange, observing
-from keras_shrink.quantization.rules import ELEMENTWISE, FIXED_RANGES, FUSED
+from keras_shrink.quantization.rules.roles import ELEMENTWISE, FIXED_RANGES, FUSED
 from keras_shrink.rebuild import check_rebuildable, rebuild
 from keras_shrink.weights import Mask, Transformed
 from tflite_export import samples

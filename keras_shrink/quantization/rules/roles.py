@@ -1,0 +1,84 @@
+"""What quantization has to know of a layer class, and the function that the rules register with."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from keras import layers
+
+from keras_shrink.weights import Transformed
+
+
+@dataclass(frozen=True)
+class Role:
+    """How a layer is computed with integers.
+
+    Attributes:
+        weights: Name of a weight -> the axes over which it shares one scale.
+        activation: Name of the activation inside the layer, `"linear"` where there is none.
+        takes_activation: Whether a ReLU or ReLU6 behind it becomes part of the same integer operator.
+        is_linear: Whether a BatchNormalization behind it can be folded into its weights.
+        is_normalization: Whether it can be folded into a linear layer before it.
+        splits_activation: Whether its own activation is an operator of its own in any case.
+        is_activation: Whether it is nothing but an activation.
+        same_range: Whether its output has the range of its input, so that nothing is rounded.
+        joins_ranges: Whether all its inputs must have the scale of its output.
+        is_identity: Whether it does nothing in inference.
+        form: The wrapper class that computes it.
+        inner_ranges: How many results inside the form are rounded.
+        reason: Why it cannot be quantized; empty where it can.
+    """
+
+    weights: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    activation: str = "linear"
+    takes_activation: bool = False
+    is_linear: bool = False
+    is_normalization: bool = False
+    splits_activation: bool = False
+    is_activation: bool = False
+    same_range: bool = False
+    joins_ranges: bool = False
+    is_identity: bool = False
+    form: type[Transformed] = Transformed
+    inner_ranges: int = 0
+    reason: str = ""
+
+
+FUSED = ("relu", "relu6")
+# Output ranges that TFLite prescribes: scale 1/256 from zero point -128, and 1/128 around zero.
+FIXED_RANGES = {"softmax": (0.0, 255 / 256), "sigmoid": (0.0, 255 / 256), "tanh": (-1.0, 127 / 128)}
+COMPOSED = ("silu", "gelu", "hard_sigmoid")
+PLAIN = ("leaky_relu", "hard_silu")
+SUPPORTED_ACTIVATIONS = ("linear", *FUSED, *FIXED_RANGES, *PLAIN, *COMPOSED)
+ELEMENTWISE = {"Add": "add", "Subtract": "subtract", "Multiply": "multiply"}
+
+
+@functools.singledispatch
+def role(layer) -> Role:
+    """Returns the `Role` of a layer; unknown classes have a `reason`."""
+    kind = type(layer).__name__
+    if not isinstance(layer, layers.Layer):
+        if kind in ELEMENTWISE:
+            return Role(takes_activation=True)
+        return Role(reason=f"the operation {kind} is not a layer; use the keras.layers equivalent")
+    return Role(reason=f"no integer form of {kind} is known; register one with quantization.rules.role")
+
+
+def activation_name(activation) -> str:
+    """Returns `"relu"` and the like for an activation function, or the repr of an unknown one."""
+    if activation is None:
+        return "linear"
+    name = getattr(activation, "__name__", None)
+    return {"swish": "silu", "hard_swish": "hard_silu"}.get(name, name) if name else repr(activation)
+
+
+def checked(layer, made: Role) -> Role:
+    """Returns `made`, or the reason why the settings of `layer` have no integer form."""
+    if made.activation not in SUPPORTED_ACTIVATIONS:
+        allowed = ", ".join(SUPPORTED_ACTIVATIONS)
+        return Role(reason=f"its activation {made.activation} has no integer form here (there are {allowed})")
+    if getattr(layer, "data_format", "channels_last") == "channels_first":
+        return Role(reason="data_format is channels_first; TFLite computes channels_last")
+    return made
