@@ -28,7 +28,7 @@ _HOMES: dict[str, str] = {
     "rewind": "pruning.tickets",
     "sparsity_report": "pruning.report",
 }  # public name -> module that defines it
-_MODULES: tuple[str, ...] = ("analysis", "pruning", "quantization", "schedules", "select")  # public modules
+_MODULES: tuple[str, ...] = ("analysis", "pruning", "quantization", "schedules", "select", "zoo")  # public modules
 
 __all__ = [*_HOMES, *_MODULES]
 
