@@ -26,9 +26,18 @@ _HOMES: dict[str, str] = {
     "quantize": "quantization.quantize",
     "reestimate_normalization": "quantization.reestimation",
     "rewind": "pruning.tickets",
+    "scale": "architecture.scaling",
     "sparsity_report": "pruning.report",
+    "to_separable": "architecture.separable",
 }  # public name -> module that defines it
-_MODULES: tuple[str, ...] = ("analysis", "pruning", "quantization", "schedules", "select", "zoo")  # public modules
+_MODULES: tuple[str, ...] = (
+    "analysis",
+    "pruning",
+    "quantization",
+    "schedules",
+    "select",
+    "zoo",
+)  # public modules
 
 __all__ = [*_HOMES, *_MODULES]
 
