@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
+import numpy as np
+
 from tflite_export.graph import Op, Subgraph, Tensor
 
 _FLOATS = ("float32", "float16", "bfloat16", "float64")
@@ -36,6 +38,11 @@ def weights(subgraph: Subgraph, op: Op) -> list[Tensor]:
 def parameters(tensor: Tensor) -> int:
     """Returns how many numbers a weight holds; of a sparse one, those that are stored."""
     return tensor.data.size if tensor.sparse and tensor.data is not None else tensor.size
+
+
+def nonzeros(tensor: Tensor) -> int:
+    """Returns how many numbers of a weight are not zero."""
+    return 0 if tensor.data is None else int(np.count_nonzero(tensor.data))
 
 
 def is_float(tensor: Tensor) -> bool:

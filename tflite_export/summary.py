@@ -46,6 +46,7 @@ class OpFacts:
         macs: Multiply-accumulates of one execution.
         weight_bytes: Its constants as stored, those shared with an earlier operator not counted again.
         parameters: How many numbers those are.
+        nonzeros: How many of them are not zero.
         floating: Whether it reads or writes floating-point activations.
     """
 
@@ -58,6 +59,7 @@ class OpFacts:
     macs: int
     weight_bytes: int
     parameters: int
+    nonzeros: int
     floating: bool
 
 
@@ -83,6 +85,7 @@ class Summary:
         weight_bytes: Constants as stored, each once.
         macs: Multiply-accumulates of one inference.
         parameters: How many weights and biases there are.
+        nonzeros: How many of them are not zero.
         peak_activation_bytes: Activations alive at the busiest operator; no plan without overlaps is smaller.
         peak_operator: Index of that operator.
         plan_bytes: The best plan found for the activations, aligned to 16 bytes.
@@ -107,6 +110,7 @@ class Summary:
     weight_bytes: int
     macs: int
     parameters: int
+    nonzeros: int
     peak_activation_bytes: int
     peak_operator: int
     plan_bytes: int
@@ -175,6 +179,7 @@ def summary(tflite: Any, *, measure: bool = True) -> Summary:
         weight_bytes=sum(op.weight_bytes for op in ops),
         macs=sum(op.macs for op in ops),
         parameters=sum(op.parameters for op in ops),
+        nonzeros=sum(op.nonzeros for op in ops),
         arena=measured,
         arena_problem=problem,
         float_islands=_float_islands([op for op in ops if not op.subgraph]),
@@ -217,6 +222,7 @@ def _operators(graph: Graph):
                 macs=cost.macs(subgraph, op),
                 weight_bytes=fresh,
                 parameters=sum(cost.parameters(t) for t in held),
+                nonzeros=sum(cost.nonzeros(t) for t in held),
                 floating=any(cost.is_float(t) and not t.is_constant for t in tensors),
             )
 

@@ -3,6 +3,7 @@
 import importlib
 
 _HOMES: dict[str, str] = {
+    "compare": "comparison",
     "quantization_error": "layer_errors",
 }  # public name -> module that defines it
 
