@@ -8,6 +8,7 @@ import importlib
 
 _HOMES: dict[str, str] = {
     "Block": "pruning.patterns",
+    "Distiller": "distillation.distiller",
     "Element": "pruning.patterns",
     "GradualPruning": "pruning.gradual",
     "Int8": "quantization.config",
@@ -32,6 +33,7 @@ _HOMES: dict[str, str] = {
 }  # public name -> module that defines it
 _MODULES: tuple[str, ...] = (
     "analysis",
+    "distillation",
     "pruning",
     "quantization",
     "schedules",

@@ -1,0 +1,136 @@
+"""Hinton's MNIST experiment: what a network without regularization learns from one with dropout and jitter.
+
+    KERAS_SHRINK_DATA=... python benchmarks/distill_mnist.py teacher --folder OUT
+    KERAS_SHRINK_DATA=... python benchmarks/distill_mnist.py plain distilled --seeds 0 1 2 --folder OUT
+
+The teacher has two layers of 1200 units and is trained with dropout on digits shifted by up to two pixels; it
+is kept in the folder. The students have two layers of 800 units and see the 60,000 training digits as they
+are, in the same order for the same number of steps: once with the labels alone, once with the teacher's soft
+targets beside them. The teacher's outputs are computed once and read back from the folder.
+"""
+
+import argparse
+import json
+import os
+import time
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import keras
+import numpy as np
+import real_data
+from keras import layers
+
+import keras_shrink as ks
+
+
+class Jittered(keras.utils.PyDataset):
+    """Digits shifted by up to two pixels in each direction, every one by its own."""
+
+    def __init__(self, x, y, batch_size, seed):
+        super().__init__()
+        padded = np.pad(x.reshape(-1, 28, 28), ((0, 0), (2, 2), (2, 2)))
+        self.windows = np.lib.stride_tricks.sliding_window_view(padded, (28, 28), axis=(1, 2))
+        self.y, self.batch_size = y, batch_size
+        self.random = np.random.default_rng(seed)
+        self.on_epoch_end()
+
+    def __len__(self):
+        return len(self.y) // self.batch_size
+
+    def on_epoch_end(self):
+        """Puts the digits into another order."""
+        self.order = self.random.permutation(len(self.y))
+
+    def __getitem__(self, index):
+        rows = self.order[index * self.batch_size :][: self.batch_size]
+        top, left = self.random.integers(0, 5, (2, len(rows)))
+        return self.windows[rows, top, left].reshape(-1, 784), self.y[rows]
+
+
+def network(units, drop=0.0):
+    dropped = [layers.Dropout(drop)] if drop else []
+    model = keras.Sequential([keras.Input((784,))])
+    for _ in range(2):
+        model.add(layers.Dense(units, activation="relu"))
+        for layer in dropped:
+            model.add(layers.Dropout(layer.rate))
+    model.add(layers.Dense(10))
+    return model
+
+
+def compiled(model, steps):
+    model.compile(
+        keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(1e-3, steps)),
+        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        metrics=["accuracy"],
+        steps_per_execution=20,
+        jit_compile=False,  # no faster here, and compiled anew for each process
+    )
+    return model
+
+
+def errors_of(model, data):
+    predicted = np.argmax(model.predict(data[1][0], batch_size=1000, verbose=0), axis=1)
+    return int(np.sum(predicted != data[1][1]))
+
+
+def train_teacher(data, options):
+    keras.utils.set_random_seed(options.teacher_seed)
+    batches = Jittered(*data[0], options.batch_size, options.teacher_seed)
+    model = compiled(network(1200, drop=0.5), len(batches) * options.teacher_epochs)
+    resumed = keras.callbacks.BackupAndRestore(Path(options.folder) / "teacher_backup")
+    model.fit(batches, epochs=options.teacher_epochs, verbose=2, callbacks=[resumed])
+    model.save(Path(options.folder) / "teacher.keras")
+    return errors_of(model, data)
+
+
+def train_student(method, seed, data, options):
+    keras.utils.set_random_seed(seed)
+    student = network(800)
+    (x, y), _ = data
+    trained = student
+    if method == "distilled":
+        teacher = keras.saving.load_model(Path(options.folder) / "teacher.keras", compile=False)
+        trained = ks.Distiller(
+            student, teacher, temperature=options.temperature, label_weight=options.label_weight
+        )
+        x = trained.remember(x, Path(options.folder) / "remembered")
+    compiled(trained, (len(y) // options.batch_size + 1) * options.epochs)
+    trained.fit(x, y, batch_size=options.batch_size, epochs=options.epochs, verbose=0)
+    return errors_of(student, data)
+
+
+def main():
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("stages", nargs="+", choices=["teacher", "plain", "distilled"])
+    parser.add_argument("--folder", required=True, help="where the teacher and its outputs are kept")
+    parser.add_argument("--seeds", nargs="*", type=int, default=[0, 1, 2])
+    parser.add_argument("--teacher-seed", type=int, default=100)
+    parser.add_argument("--teacher-epochs", type=int, default=60)
+    parser.add_argument("--epochs", type=int, default=20)
+    parser.add_argument("--batch-size", type=int, default=128)
+    parser.add_argument("--temperature", type=float, default=20.0)
+    parser.add_argument("--label-weight", type=float, default=0.1)
+    options = parser.parse_args()
+    (x, y), (x_test, y_test) = real_data.load("mnist")
+    data = [
+        (part.reshape(-1, 784).astype("float32") / 255, np.asarray(labels, "int32"))
+        for part, labels in ((x, y), (x_test, y_test))
+    ]
+    for stage in options.stages:
+        for seed in [options.teacher_seed] if stage == "teacher" else options.seeds:
+            began = time.time()
+            if stage == "teacher":
+                errors = train_teacher(data, options)
+            else:
+                errors = train_student(stage, seed, data, options)
+            row = {"network": stage, "seed": seed, "errors": errors, "seconds": round(time.time() - began)}
+            print(json.dumps(row), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,205 @@
+r"""Students with and without a larger teacher: DS-CNN-S on kws12, ResNet8 of half the width on CIFAR-10.
+
+    KERAS_SHRINK_DATA=... python benchmarks/distill_small.py kws12 teacher --folder OUT
+    KERAS_SHRINK_DATA=... python benchmarks/distill_small.py kws12 plain distilled --seeds 0 1 2 --folder OUT
+    KERAS_SHRINK_DATA=... KERAS_SHRINK_MODELS=... \
+        python benchmarks/distill_small.py cifar10 plain distilled --seeds 0 --folder OUT
+
+Plain and distilled students have the same data, augmentation, steps and learning rates. kws12's teacher is a
+DS-CNN of more channels trained here on the same clips; CIFAR-10's is the pretrained `mlperf_resnet8.h5`. A
+run that is cut off (or stopped by `--minutes`) goes on where it was when the command is given again.
+"""
+
+import argparse
+import json
+import os
+import sys
+import time
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import keras
+import numpy as np
+import real_data
+from keras import layers
+
+import keras_shrink as ks
+
+
+def ds_cnn(width, blocks=4, drop=0.2):
+    model = keras.Sequential([keras.Input((49, 10, 1))])
+
+    def normalized(layer):
+        model.add(layer)
+        model.add(layers.BatchNormalization())
+        model.add(layers.ReLU())
+
+    normalized(layers.Conv2D(width, (10, 4), strides=2, padding="same", use_bias=False))
+    model.add(layers.Dropout(drop))
+    for _ in range(blocks):
+        normalized(layers.DepthwiseConv2D(3, padding="same", use_bias=False))
+        normalized(layers.Conv2D(width, 1, use_bias=False))
+    model.add(layers.Dropout(2 * drop))
+    model.add(layers.GlobalAveragePooling2D())
+    model.add(layers.Dense(12))
+    return model
+
+
+def resnet8(width):
+    def convolved(x, filters, size, stride):
+        return layers.Conv2D(
+            filters,
+            size,
+            strides=stride,
+            padding="same",
+            kernel_initializer="he_normal",
+            kernel_regularizer=keras.regularizers.L2(1e-4),
+        )(x)
+
+    inputs = keras.Input((32, 32, 3))
+    x = layers.ReLU()(layers.BatchNormalization()(convolved(inputs, width, 3, 1)))
+    for index, filters in enumerate((width, 2 * width, 4 * width)):
+        stride = 1 if index == 0 else 2
+        y = layers.ReLU()(layers.BatchNormalization()(convolved(x, filters, 3, stride)))
+        y = layers.BatchNormalization()(convolved(y, filters, 3, 1))
+        x = x if index == 0 else convolved(x, filters, 1, stride)
+        x = layers.ReLU(name=f"stack_{index}")(layers.Add()([x, y]))
+    x = layers.Flatten()(layers.AveragePooling2D(8)(x))
+    return keras.Model(inputs, layers.Dense(10)(x))
+
+
+class Shifted(keras.utils.PyDataset):
+    """Samples shifted at random by up to `far` places, pictures flipped besides."""
+
+    def __init__(self, x, y, batch_size, seed, *, far, flip):
+        super().__init__()
+        margins = [(0, 0), *((n, n) for n in far), (0, 0)]
+        self.x = np.pad(x, margins, mode="constant" if flip else "edge")
+        self.y, self.batch_size, self.far, self.flip = y, batch_size, far, flip
+        self.size = x.shape[1:3]
+        self.random = np.random.default_rng(seed)
+        self.on_epoch_end()
+
+    def __len__(self):
+        return len(self.y) // self.batch_size
+
+    def on_epoch_end(self):
+        """Puts the samples into another order."""
+        self.order = self.random.permutation(len(self.y))
+
+    def __getitem__(self, index):
+        rows = self.order[index * self.batch_size :][: self.batch_size]
+        windows = np.lib.stride_tricks.sliding_window_view(self.x, self.size, axis=(1, 2))
+        top, left = (self.random.integers(0, 2 * n + 1, len(rows)) for n in self.far)
+        x = np.moveaxis(windows[rows, top, left], 1, -1).astype("float32")
+        if self.flip:
+            mirrored = self.random.random(len(rows)) < 0.5
+            x[mirrored] = x[mirrored, :, ::-1]
+        return x, self.y[rows]
+
+
+class StopAfter(keras.callbacks.Callback):
+    """Leaves the program after the epoch in which the time is up; the backup of that epoch is written."""
+
+    def __init__(self, minutes):
+        super().__init__()
+        self.end = time.time() + 60 * minutes
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Looks at the clock."""
+        print({"epoch": epoch} | {name: round(float(value), 4) for name, value in logs.items()}, flush=True)
+        if time.time() > self.end and epoch + 1 < self.params["epochs"]:
+            sys.exit(75)
+
+
+def data_of(task):
+    (x, y), (x_test, y_test) = real_data.load(task)
+    if task == "kws12":
+        x, x_test = (((part.astype("float32") - 83) * 0.5847029)[..., None] for part in (x, x_test))
+        mean, deviation = x.mean(0), x.std(0) + 1e-3
+        x, x_test = ((part - mean) / deviation for part in (x, x_test))
+    return (x, y.astype("int32")), (x_test, y_test.astype("int32"))
+
+
+def objectives_of(task, options):
+    found = [ks.distillation.SoftTargets(options.temperature)]
+    if task == "cifar10" and options.attention:
+        pairs = {"stack_0": "activation_2", "stack_1": "activation_4", "stack_2": "activation_6"}
+        found.append(ks.distillation.AttentionTransfer(pairs, weight=options.attention))
+    return found
+
+
+def teacher_path(task, options):
+    if task == "cifar10":
+        return real_data.model_path("mlperf_resnet8.h5")
+    return Path(options.folder) / f"{task}_teacher.keras"
+
+
+def accuracy_of(model, data):
+    predicted = model.predict(data[1][0].astype("float32"), batch_size=500, verbose=0)
+    return round(100 * float(np.mean(np.argmax(predicted, axis=1) == data[1][1])), 2)
+
+
+def run(task, stage, seed, data, options):
+    keras.utils.set_random_seed(seed)
+    kws = task == "kws12"
+    student = ds_cnn(64) if kws else resnet8(8)
+    model = ds_cnn(options.teacher_width, 5) if stage == "teacher" else student
+    trained = model
+    if stage == "distilled":
+        teacher = keras.saving.load_model(teacher_path(task, options), compile=False)
+        trained = ks.Distiller(
+            model, teacher, objectives_of(task, options), label_weight=options.label_weight
+        )
+    far, flip = ((5, 1), False) if kws else ((3, 3), True)
+    batches = Shifted(*data[0], options.batch_size, seed, far=far, flip=flip)
+    trained.compile(
+        keras.optimizers.Adam(
+            keras.optimizers.schedules.CosineDecay(options.learning_rate, len(batches) * options.epochs)
+        ),
+        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        metrics=["accuracy"],
+        jit_compile=False,  # faster here than XLA's convolutions on a CPU
+    )
+    backup = Path(options.folder) / f"{task}_{stage}_{seed}_backup"
+    trained.fit(
+        batches,
+        epochs=options.epochs,
+        verbose=0,
+        callbacks=[keras.callbacks.BackupAndRestore(backup), StopAfter(options.minutes)],
+    )
+    if stage == "teacher":
+        model.save(teacher_path(task, options))
+    return accuracy_of(model, data)
+
+
+def main():
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("task", choices=["kws12", "cifar10"])
+    parser.add_argument("stages", nargs="+", choices=["teacher", "plain", "distilled"])
+    parser.add_argument("--folder", required=True, help="where teachers and unfinished runs are kept")
+    parser.add_argument("--seeds", nargs="*", type=int, default=[0, 1, 2])
+    parser.add_argument("--epochs", type=int, default=40)
+    parser.add_argument("--minutes", type=float, default=1e9)
+    parser.add_argument("--batch-size", type=int, default=64)
+    parser.add_argument("--learning-rate", type=float, default=2e-3)
+    parser.add_argument("--teacher-width", type=int, default=160)
+    parser.add_argument("--temperature", type=float, default=4.0)
+    parser.add_argument("--label-weight", type=float, default=0.1)
+    parser.add_argument("--attention", type=float, default=0.0, help="weight of attention transfer (CIFAR)")
+    options = parser.parse_args()
+    Path(options.folder).mkdir(parents=True, exist_ok=True)
+    data = data_of(options.task)
+    for stage in options.stages:
+        for seed in [100] if stage == "teacher" else options.seeds:
+            began = time.time()
+            accuracy = run(options.task, stage, seed, data, options)
+            row = {"task": options.task, "network": stage, "seed": seed, "accuracy": accuracy}
+            print(json.dumps(row | {"seconds": round(time.time() - began)}), flush=True)
+
+
+if __name__ == "__main__":
+    main()
