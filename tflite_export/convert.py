@@ -20,6 +20,7 @@ from tflite_export.fused_lstm import fused_lstms, insert_lstms
 from tflite_export.int4 import pack_weights
 from tflite_export.load import load_keras
 from tflite_export.model import TFLiteModel
+from tflite_export.promise import promise_of
 from tflite_export.read import read
 from tflite_export.saved_model import SavedModel, is_saved_model, load_saved_model
 
@@ -29,7 +30,7 @@ DTYPES = ("int8", "int8x4", "int16x8", "dynamic_range", "float16", "float32")
 _CALIBRATED = ("int8", "int8x4", "int16x8")
 
 
-def convert(model, representative_data=None, *, dtype="int8"):
+def convert(model, representative_data=None, *, dtype=None):
     """Returns a `.tflite`, by default int8: int8 in, int8 out, batch 1, not one float tensor inside.
 
     A quantization-aware model (fake-quantized activations, weights on an integer grid) keeps exactly
@@ -45,7 +46,8 @@ def convert(model, representative_data=None, *, dtype="int8"):
         dtype: `"int8"`; `"int8x4"` for int8 activations with 4-bit weights; `"int16x8"` for int16
             activations with int8 weights (a float model with representative data); `"dynamic_range"`
             for int8 weights in a float model; `"float16"` for weights of 16 bits; `"float32"` for the
-            float file that others are compared with.
+            float file that others are compared with. Defaults to what the model was quantized for, which
+            its layers say (see `promise`), and to `"int8"` for any other.
 
     Returns:
         A `TFLiteModel` with `.bytes`, `.save(path)`, `.inputs` and `.outputs`; its signature carries
@@ -63,15 +65,17 @@ def convert(model, representative_data=None, *, dtype="int8"):
     >>> tflite.inputs["input_layer"].dtype  # doctest: +SKIP
     'int8'
     """
-    if dtype not in DTYPES:
+    if dtype is not None and dtype not in DTYPES:
         raise ValueError(f"dtype must be one of {DTYPES}. Received: dtype={dtype!r}.")
     source = _source(model)
+    promise = promise_of(source)
+    dtype = dtype or promise.dtype
     try:
-        return TFLiteModel(_converted(source, representative_data, dtype))
+        return TFLiteModel(_converted(source, representative_data, dtype, promise))
     except ConversionError as error:
         if "crashed" not in str(error) or isinstance(source, SavedModel):
             raise
-        culprit = find_culprit(source, lambda part: _converted(part, representative_data, dtype))
+        culprit = find_culprit(source, lambda part: _converted(part, representative_data, dtype, promise))
         if culprit is None:
             raise
         raise ConversionError(
@@ -87,7 +91,7 @@ def _source(model):
     return load_saved_model(model) if is_saved_model(model) else _checked_model(load_keras(model))
 
 
-def _converted(source, representative_data, dtype) -> bytes:
+def _converted(source, representative_data, dtype, promise) -> bytes:
     is_saved = isinstance(source, SavedModel)
     specs = list(source.specs) if is_saved else samples.specs_of(source)
     if is_saved or dtype not in _WITH_LSTM:
@@ -118,12 +122,14 @@ def _converted(source, representative_data, dtype) -> bytes:
             stacklevel=3,
         )
     if dtype in _CALIBRATED:
-        _refuse_float(content)
-    return _with_4_bit_weights(content) if dtype == "int8x4" else content
+        _check_floats(content, promise.allows_float)
+    if dtype != "int8x4":
+        return content
+    return _with_4_bit_weights(content, only_exact=promise.dtype == "int8x4")
 
 
-def _with_4_bit_weights(content) -> bytes:
-    packed, left = pack_weights(content)
+def _with_4_bit_weights(content, only_exact) -> bytes:
+    packed, left = pack_weights(content, only_exact=only_exact)
     if left:
         warnings.warn(
             f"TFLM has no kernel for 4-bit weights of {', '.join(left)}; these keep 8 bits.", stacklevel=4
@@ -324,7 +330,8 @@ def _output_names(model):
     return result
 
 
-def _refuse_float(content):
+def _check_floats(content, allowed):
+    """Raises if operators compute in float; where that was asked for, warns which."""
     graph = read(content)
     floats = []
     for op in graph.main.ops:
@@ -332,9 +339,17 @@ def _refuse_float(content):
         if any(graph.main.tensors[index].dtype.startswith("float") for index in indices):
             name = graph.main.tensors[op.outputs[0]].name if op.outputs else ""
             floats.append(f"  {op.code} {name.split(';')[0]}")
-    if floats:
-        raise ConversionError(
-            f"{len(floats)} operator(s) would still compute in float:\n"
-            + "\n".join(floats)
-            + "\nReplace these layers by ones that have an integer form, or leave them out of the model."
+    if not floats:
+        return
+    if allowed:
+        warnings.warn(
+            f"{len(floats)} operator(s) compute in float or lead to one that does, as the model asks:\n"
+            + "\n".join(floats),
+            stacklevel=5,
         )
+        return
+    raise ConversionError(
+        f"{len(floats)} operator(s) would still compute in float:\n"
+        + "\n".join(floats)
+        + "\nReplace these layers by ones that have an integer form, or leave them out of the model."
+    )

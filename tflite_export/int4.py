@@ -23,7 +23,7 @@ _END = 7  # symmetric: -8 stays unused, as -128 does with 8 bits
 _CLIPS = np.arange(1.0, 0.49, -0.05)
 
 
-def pack_weights(tflite: Any) -> tuple[bytes, list[str]]:
+def pack_weights(tflite: Any, *, only_exact: bool = False) -> tuple[bytes, list[str]]:
     """Returns an int8 model with 4-bit weights, and the operators whose weights stayed at 8 bits.
 
     Convolutions and depthwise convolutions get a scale for each output channel, matrix products one for all
@@ -32,6 +32,7 @@ def pack_weights(tflite: Any) -> tuple[bytes, list[str]]:
 
     Args:
         tflite: Bytes, path, conversion result or graph of an int8 model.
+        only_exact: Whether only weights are packed that lie on a grid of 4 bits already.
 
     Raises:
         ModelError: If the file cannot be read.
@@ -49,8 +50,8 @@ def pack_weights(tflite: Any) -> tuple[bytes, list[str]]:
         if not _has_weights(graph, op):
             continue
         if packing.accepts(op):
-            packing.pack(op)
-        else:
+            packing.pack(op, only_exact)
+        elif not only_exact:
             left.append(f"{op.code} (operator {op.index})")
     return write(packing.result(), schema.IDENTIFIER), left
 
@@ -74,13 +75,34 @@ def round_to_4_bits(values: np.ndarray, known_to: np.ndarray | float) -> tuple[n
     best, lowest = full.copy(), np.full(len(rows), np.inf)
     for clip in _CLIPS:
         step = (full * clip)[:, None]
-        off = np.clip(np.round(rows / step), -_END, _END) * step - rows
-        error = np.square(off).sum(axis=1)
-        if clip == 1.0:
-            error[(np.abs(off) <= np.multiply(known_to, 1 + 1e-6)).all(axis=1)] = -1.0
+        error = np.square(np.clip(np.round(rows / step), -_END, _END) * step - rows).sum(axis=1)
         best = np.where(error < lowest, step[:, 0], best)
         lowest = np.minimum(error, lowest)
+    grid = find_grid(rows, known_to)
+    best = np.where(np.isnan(grid), best, grid)
     return np.clip(np.round(rows / best[:, None]), -_END, _END).astype(np.int8), best
+
+
+def find_grid(rows: np.ndarray, known_to: np.ndarray | float) -> np.ndarray:
+    """Returns the smallest step of a grid of 4 bits on which each row lies, NaN where there is none.
+
+    The largest weight of a row need not lie on the grid's end.
+
+    Args:
+        rows: Real weights with one row for each scale.
+        known_to: How far the values may be off, shaped so that it broadcasts.
+
+    Example:
+    >>> find_grid(np.array([[0.5, -0.3, 0.1], [0.5, -0.3, 0.17]]), 0.001).round(6).tolist()
+    [0.1, nan]
+    """
+    largest = np.abs(rows).max(axis=1, initial=0)
+    found = np.full(len(rows), np.nan)
+    for end in range(1, _END + 1):
+        step = np.where(largest > 0, largest, 1.0) / end
+        off = np.abs(np.round(rows / step[:, None]) * step[:, None] - rows)
+        found = np.where((off <= np.multiply(known_to, 1 + 1e-6)).all(axis=1), step, found)
+    return found
 
 
 class _Packing:
@@ -116,14 +138,17 @@ class _Packing:
             and not {index, bias} & {*main.inputs, *main.outputs}
         )
 
-    def pack(self, op: Op) -> None:
+    def pack(self, op: Op, only_exact: bool) -> None:
         """Replaces the weights and the bias of an operator that was accepted."""
         axis, version = _PACKABLE[op.code]
+        index = op.inputs[_WEIGHT]
+        rows = self._rows(index, axis) if self.graph.main.tensors[index].dtype == "int8" else None
+        if rows and only_exact and np.isnan(find_grid(*rows)).any():
+            return
         code = self.model.subgraphs[0].operators[op.index].opcode_index
         self.versions[code] = max(self.versions.get(code, 0), version)
-        index = op.inputs[_WEIGHT]
-        if self.graph.main.tensors[index].dtype == "int8":
-            new, growth = self._pack_weight(index, axis)
+        if rows:
+            new, growth = self._pack_weight(index, axis, *rows)
             if len(op.inputs) > _BIAS and op.inputs[_BIAS] >= 0:
                 source = self.graph.main.tensors[op.inputs[0]].quantization
                 self._follow(op.inputs[_BIAS], new * (source.scale[0] if source else 1), growth)
@@ -144,22 +169,27 @@ class _Packing:
         buffers = tuple(buffer if i in used else nothing for i, buffer in enumerate(self.buffers))
         return dataclasses.replace(self.model, operator_codes=codes, subgraphs=graphs, buffers=buffers)
 
-    def _pack_weight(self, index, axis):
-        """Replaces a weight; returns its steps and by how much that of each channel grew."""
+    def _rows(self, index, axis):
+        """Returns the real weights with one row for each scale, and how exactly 8 bits know them."""
         weight = self.graph.main.tensors[index]
         scale = np.asarray(weight.quantization.scale, np.float64)
         columns = [1] * weight.data.ndim
         columns[weight.quantization.axis] = scale.size
         steps = np.broadcast_to(scale.reshape(columns), weight.data.shape)
+        first, count = (0, 1) if axis is None else (axis, weight.shape[axis])
+        by_channel = (np.moveaxis(values, first, 0) for values in (weight.data * steps, steps / 2))
+        return tuple(values.reshape(count, -1) for values in by_channel)
+
+    def _pack_weight(self, index, axis, rows, noise):
+        """Replaces a weight; returns its steps and by how much that of each channel grew."""
+        weight = self.graph.main.tensors[index]
+        values, new = round_to_4_bits(rows, noise)
         first = 0 if axis is None else axis
-        count = 1 if axis is None else weight.shape[axis]
-        by_channel = np.moveaxis(weight.data * steps, first, 0)
-        noise = np.moveaxis(steps / 2, first, 0).reshape(count, -1)
-        values, new = round_to_4_bits(by_channel.reshape(count, -1), noise)
-        values = np.moveaxis(values.reshape(by_channel.shape), 0, first).reshape(-1)
+        shape = np.moveaxis(weight.data, first, 0).shape
+        values = np.moveaxis(values.reshape(shape), 0, first).reshape(-1)
         pairs = (np.append(values, np.zeros(values.size % 2, np.int8)) & 15).astype(np.uint8).reshape(-1, 2)
         self._replace(index, pairs[:, 0] | pairs[:, 1] << 4, new, first, type="int4")
-        return new, new / scale
+        return new, new / np.asarray(weight.quantization.scale, np.float64)
 
     def _follow(self, index, scale, growth):
         """Gives a bias the scale of its sums. Kernels add it as it is, whatever scale it had on paper."""

@@ -76,7 +76,7 @@ class QuantizationError:
         return "\n".join(lines)
 
 
-def quantization_error(model, data, config=None, *, method="minmax", batch_size=32):
+def quantization_error(model, data, config=None, *, overrides=None, method="minmax", batch_size=32):
     """Returns which layers cause the error of quantization, why, and what treats it.
 
     Each layer is quantized alone, weights and output apart, and the error of the model's outputs is
@@ -88,6 +88,7 @@ def quantization_error(model, data, config=None, *, method="minmax", batch_size=
         model: A built Functional or Sequential model: float, or quantized with known ranges. Not touched.
         data: Inputs without labels, as for `calibrate`. A hundred samples do: they pass twice per layer.
         config: For a float model, what to quantize to. Defaults to `Int8()`.
+        overrides: For a float model, other configs for some layers, as in `quantize`.
         method: For a float model, how `calibrate` chooses ranges.
         batch_size: Samples at a time, where arrays are given.
 
@@ -105,7 +106,9 @@ def quantization_error(model, data, config=None, *, method="minmax", batch_size=
     """
     batches = list(samples.batches(samples.specs_of(model), data, batch_size, what="data"))
     ready = is_quantized(model)
-    quantized = rebuild(model) if ready else calibrate(model, batches, config, method=method)
+    quantized = (
+        rebuild(model) if ready else calibrate(model, batches, config, overrides=overrides, method=method)
+    )
     units = _units(quantized)
     switches = tf.Variable(np.zeros((len(units), 2), bool))
     places: dict[int, tuple[int, int]] = {}

@@ -8,6 +8,7 @@ import numpy as np
 from keras_shrink.flow import trace
 from keras_shrink.quantization.channels import output_channels
 from keras_shrink.quantization.folding import fold_normalization, linear_layers, with_weights
+from keras_shrink.quantization.overrides import choose
 from keras_shrink.quantization.quantize import calibrate
 from keras_shrink.rebuild import rebuild
 from keras_shrink.taps import OUTPUTS, Taps, channel_mean
@@ -15,7 +16,7 @@ from keras_shrink.weights import Transformed
 from tflite_export import samples
 
 
-def correct_bias(model, representative_data, config=None, *, method="minmax", batch_size=32):
+def correct_bias(model, representative_data, config=None, *, overrides=None, method="minmax", batch_size=32):
     """Returns a float copy of `model` whose quantized outputs have the float model's means.
 
     Rounding shifts the mean of each channel: `E[w_int8 x_int8] - E[w x]` is not zero, and a network of
@@ -28,6 +29,7 @@ def correct_bias(model, representative_data, config=None, *, method="minmax", ba
         model: A built, trained Functional or Sequential float model. It is not touched.
         representative_data: As for `calibrate`; it is gone through once per layer.
         config: What will be quantized to. Defaults to `Int8()`.
+        overrides: Other configs for some layers, as in `quantize`.
         method: How `calibrate` will choose ranges.
         batch_size: Samples at a time, where arrays are given.
 
@@ -42,11 +44,12 @@ def correct_bias(model, representative_data, config=None, *, method="minmax", ba
     Reference:
         Nagel et al., 2019, arXiv:1906.04721, section 4.2 (empirical variant).
     """
+    choices = choose(model, config, overrides)
     folded = fold_normalization(model)
     corrected = with_weights(folded, biased=[call.layer for call in linear_layers(trace(folded))])
     batches = list(samples.batches(samples.specs_of(corrected), representative_data, batch_size))
     promised = Taps(rebuild(corrected))
-    computed = Taps(calibrate(corrected, batches, config, method=method))
+    computed = Taps(calibrate(corrected, batches, choices, method=method))
     originals, inner = linear_parts(promised.model), linear_parts(computed.model)
     layers = [layer for name, layer in linear_parts(corrected).items() if name in inner]
     for layer in layers:

@@ -1,15 +1,23 @@
-"""What a network is quantized to."""
+"""What a network is quantized to: a choice of number formats for weights and activations."""
+
+from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 
 @dataclass(frozen=True)
 class Int8:
-    """8-bit weights and activations, as TFLite Micro computes them.
+    """8-bit weights and activations, as TFLite Micro computes them; or weights of 4 bits.
 
     Weights are symmetric with a scale per output channel (per channel of the input and multiplier
     for depthwise convolutions); activations are affine with one scale per tensor; biases become
     int32 with the product of the scales of input and weights.
+
+    With `weight_bits=4`, kernels of convolutions, depthwise convolutions and Dense layers lie on 15
+    levels, -7 to 7, stored two to a byte. Their steps start where the squared error is least and are
+    trained with the weights. Dense layers have one scale for the whole kernel, since TFLite Micro takes
+    no other with 4 bits. The rest keeps 8 bits.
 
     Attributes:
         momentum: Of the moving average of activation ranges during training, in [0, 1). Higher is
@@ -17,18 +25,51 @@ class Int8:
         per_channel: Whether weights have a scale for each output channel. One scale for the whole
             tensor is what some accelerators want; it needs `fold_normalization`, and often `equalize`,
             first. Defaults to True.
+        weight_bits: Width of kernels, 8 or 4. Defaults to 8.
 
     Example:
-    >>> Int8(momentum=0.9)
-    Int8(momentum=0.9, per_channel=True)
+    >>> Int8(weight_bits=4)
+    Int8(momentum=0.99, per_channel=True, weight_bits=4)
     """
 
     momentum: float = 0.99
     per_channel: bool = True
+    weight_bits: int = 8
+    activation_bits: ClassVar[int] = 8
 
     def __post_init__(self):
         """Checks the settings."""
-        if not 0 <= self.momentum < 1:
+        _check_momentum(self.momentum)
+        if self.weight_bits not in (4, 8):
             raise ValueError(
-                f"momentum must be in [0, 1). Received: momentum={self.momentum}. 0.99 suits most fits."
+                "weight_bits must be 8 or 4, the widths that kernels on devices know. "
+                f"Received: weight_bits={self.weight_bits!r}."
             )
+
+
+Config = Int8
+CONFIGS = (Int8,)
+
+
+def checked_config(config) -> Config:
+    """Returns the config given, or `Int8()` for None.
+
+    Raises:
+        ValueError: If it is none of the configs.
+
+    Example:
+    >>> checked_config(None)
+    Int8(momentum=0.99, per_channel=True, weight_bits=8)
+    """
+    if config is None:
+        return Int8()
+    if not isinstance(config, CONFIGS):
+        names = ", ".join(f"{kind.__name__}(...)" for kind in CONFIGS)
+        hint = " Configs are objects: Int8(), not Int8." if isinstance(config, type) else ""
+        raise ValueError(f"config must be one of {names}. Received: config={config!r}.{hint}")
+    return config
+
+
+def _check_momentum(momentum):
+    if not 0 <= momentum < 1:
+        raise ValueError(f"momentum must be in [0, 1). Received: momentum={momentum}. 0.99 suits most fits.")

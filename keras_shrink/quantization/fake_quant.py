@@ -34,6 +34,11 @@ class SymmetricWeights(keras.layers.Layer):
         self.reduce_axes = None if reduce_axes is None else tuple(int(axis) for axis in reduce_axes)
         self.num_bits = num_bits
 
+    @property
+    def tflite_dtype(self):
+        """What `tflite_export.convert` makes of a model with this layer."""
+        return "int8" if self.num_bits == 8 else "int8x4"
+
     def build(self, input_shape):
         """There is nothing to create."""
         self.built = True

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 
 from keras_shrink.flow import Call, Flow, trace
 from keras_shrink.quantization.rules import role
@@ -19,11 +19,15 @@ class Treatment:
         role: What is known of it at its place in the graph.
         rounds_output: Whether its output is rounded to integers.
         again: Positions of inputs that a join of ranges rounds again.
+        is_normalized: Whether a BatchNormalization behind it is folded into it.
+        entered: Positions of inputs that come as integers into a layer that was left out.
     """
 
     role: Role
     rounds_output: bool
     again: tuple[int, ...] = field(default=())
+    is_normalized: bool = False
+    entered: tuple[int, ...] = field(default=())
 
 
 @dataclass(frozen=True)
@@ -41,30 +45,63 @@ class Plan:
     refused: dict[str, str]
 
 
-def make_plan(model) -> Plan:
-    """Returns the `Plan` for a built Functional or Sequential model."""
-    flow = trace(model)
+LEFT_OUT = Role(reason="it was left out")
+
+
+@dataclass(frozen=True)
+class _Known(Flow):
+    """The calls of a model and what is known of their layers.
+
+    Attributes:
+        left_out: `id(layer)` of the layers that stay float because the user wants it.
+    """
+
+    left_out: frozenset[int] = frozenset()
+
+    def role(self, layer) -> Role:
+        """What is known of a layer by itself."""
+        return LEFT_OUT if id(layer) in self.left_out else role(layer)
+
+
+def make_plan(model, left_out=frozenset()) -> Plan:
+    """Returns the `Plan` for a built Functional or Sequential model.
+
+    Args:
+        model: The model.
+        left_out: `id(layer)` of the layers that are to stay float.
+    """
+    traced = trace(model)
+    flow = _Known(**{part.name: getattr(traced, part.name) for part in fields(traced)}, left_out=left_out)
     roles: dict[int, Role] = {}
     rounds: dict[int, bool] = {}
     again: dict[int, tuple[int, ...]] = {}
     refused: dict[str, str] = {}
+    normalized: set[int] = set()
+    entered: dict[int, tuple[int, ...]] = {}
     for call in flow.calls:
         key = id(call.layer)
-        known = roles[key] if key in roles else role(call.layer)
+        known = roles[key] if key in roles else flow.role(call.layer)
         known = known if known.reason else _in_context(flow, call, known)
-        if known.reason:
+        if known.reason and known is not LEFT_OUT:
             refused.setdefault(call.layer.name, known.reason)
         roles[key] = known
         # A layer used twice is rounded at both places if it has to be at one.
         rounds[key] = rounds.get(key, False) or _ends_an_operator(flow, call, known)
         if known.joins_ranges:
             again[key] = tuple(sorted({*again.get(key, ()), *_rounded_before(flow, call)}))
+        if known.is_normalization and (folding := _maker(flow, call.inputs[0])) is not None:
+            normalized.add(id(folding.layer))
+        if known is LEFT_OUT:
+            entered[key] = tuple(sorted({*entered.get(key, ()), *_integers_before(flow, call, rounds)}))
     unrounded = frozenset(i for i, key in enumerate(flow.inputs) if _joins_further_on(flow, key))
-    treatments = {key: Treatment(roles[key], rounds[key], again.get(key, ())) for key in roles}
+    treatments = {
+        key: Treatment(roles[key], rounds[key], again.get(key, ()), key in normalized, entered.get(key, ()))
+        for key in roles
+    }
     return Plan(treatments, unrounded, refused)
 
 
-def _in_context(flow: Flow, call: Call, known: Role) -> Role:
+def _in_context(flow: _Known, call: Call, known: Role) -> Role:
     """Returns the role of a layer after a look at its neighbours."""
     if known.is_normalization and not _is_taken_in(flow, call, "is_linear"):
         return STANDALONE_NORMALIZATION
@@ -77,32 +114,47 @@ def _in_context(flow: Flow, call: Call, known: Role) -> Role:
     return known
 
 
-def _is_taken_in(flow: Flow, call: Call, ability: str) -> bool:
+def _is_taken_in(flow: _Known, call: Call, ability: str) -> bool:
     """Whether the only way from the operator before leads here, and it has the ability."""
     before = _maker(flow, call.inputs[0])
     if before is None or _reader(flow, before.outputs[0]) is not call:
         return False
-    known = role(before.layer)
+    known = flow.role(before.layer)
     return bool(getattr(known, ability)) and not known.reason
 
 
-def _rounded_before(flow: Flow, call: Call) -> tuple[int, ...]:
+def _rounded_before(flow: _Known, call: Call) -> tuple[int, ...]:
     """Positions of the inputs of a join of ranges that have a scale of their own by then."""
     return tuple(i for i, key in enumerate(call.inputs) if not _joins_further_on(flow, key))
 
 
-def _joins_further_on(flow: Flow, key: int) -> bool:
+def _integers_before(flow: _Known, call: Call, rounds) -> tuple[int, ...]:
+    """Positions of the inputs that come as integers."""
+    makers = [flow.makers.get(key) for key in call.inputs]
+    return tuple(
+        i
+        for i, maker in enumerate(makers)
+        if maker is None or flow.role(maker.layer) is not LEFT_OUT or rounds[id(maker.layer)]
+    )
+
+
+def _joins_further_on(flow: _Known, key: int) -> bool:
     """Whether a tensor without a prescribed scale only leads, its range unchanged, into a join of ranges."""
     maker = _maker(flow, key, through_same_range=True)
-    if maker is not None and (role(maker.layer).activation in FIXED_RANGES or role(maker.layer).joins_ranges):
+    if maker is not None and (
+        flow.role(maker.layer).activation in FIXED_RANGES or flow.role(maker.layer).joins_ranges
+    ):
         return False
     reader = flow.sole_reader(key)
-    while reader is not None and role(reader.layer).same_range:
+    while reader is not None and flow.role(reader.layer).same_range:
         reader = flow.sole_reader(reader.outputs[0])
-    return reader is not None and role(reader.layer).joins_ranges
+    return reader is not None and flow.role(reader.layer).joins_ranges
 
 
-def _ends_an_operator(flow: Flow, call: Call, known: Role) -> bool:
+def _ends_an_operator(flow: _Known, call: Call, known: Role) -> bool:
+    if known is LEFT_OUT and call.outputs[0] not in flow.outputs:
+        readers = flow.readers.get(call.outputs[0], [])
+        return not readers or any(flow.role(reader.layer) is not LEFT_OUT for reader in readers)
     if known.reason:
         return True
     if known.same_range or _joins_further_on(flow, call.outputs[0]):
@@ -110,24 +162,24 @@ def _ends_an_operator(flow: Flow, call: Call, known: Role) -> bool:
     reader = _reader(flow, call.outputs[0])
     if reader is None:
         return True
-    following = role(reader.layer)
+    following = flow.role(reader.layer)
     if following.is_normalization:
         return not known.is_linear
     return not (known.takes_activation and following.is_activation and following.activation in FUSED)
 
 
-def _reader(flow: Flow, key: int) -> Call | None:
+def _reader(flow: _Known, key: int) -> Call | None:
     """Returns the only reader of a tensor, looking through layers that do nothing in inference."""
     reader = flow.sole_reader(key)
-    while reader is not None and role(reader.layer).is_identity:
+    while reader is not None and flow.role(reader.layer).is_identity:
         reader = flow.sole_reader(reader.outputs[0])
     return reader
 
 
-def _maker(flow: Flow, key: int, *, through_same_range=False) -> Call | None:
+def _maker(flow: _Known, key: int, *, through_same_range=False) -> Call | None:
     """Returns the maker of a tensor, looking through layers that leave it as it is."""
     maker = flow.makers.get(key)
-    while maker is not None and _is_passed(role(maker.layer), through_same_range):
+    while maker is not None and _is_passed(flow.role(maker.layer), through_same_range):
         maker = flow.makers.get(maker.inputs[0])
     return maker
 

@@ -7,20 +7,22 @@ import warnings
 import keras
 import tensorflow as tf
 
+from keras_shrink import select
 from keras_shrink.quantization.activation_forms import HardSigmoid, SigmoidGate
-from keras_shrink.quantization.config import Int8
 from keras_shrink.quantization.estimators import as_estimator
-from keras_shrink.quantization.fake_quant import SymmetricWeights
+from keras_shrink.quantization.float_forms import FloatIsland
 from keras_shrink.quantization.merge_forms import Elementwise
-from keras_shrink.quantization.plan import Treatment, make_plan
+from keras_shrink.quantization.overrides import choose
+from keras_shrink.quantization.plan import LEFT_OUT, Treatment, make_plan
 from keras_shrink.quantization.ranges import ActivationQuantizer, FixedRange, observing
 from keras_shrink.quantization.rules.roles import ELEMENTWISE, FIXED_RANGES, FUSED
+from keras_shrink.quantization.weight_rounding import keeps_8_bits, weight_rounding
 from keras_shrink.rebuild import check_rebuildable, rebuild
 from keras_shrink.weights import Mask, Transformed
 from tflite_export import samples
 
 
-def quantize(model, config=None, *, strict=False):
+def quantize(model, config=None, *, overrides=None, strict=False):
     """Returns a copy of `model` that computes in training what an int8 device will compute.
 
     Weights are rounded to their grid at each step while the optimizer trains the float values
@@ -33,6 +35,9 @@ def quantize(model, config=None, *, strict=False):
     Args:
         model: A built Functional or Sequential model, usually trained. It is not touched.
         config: What to quantize to. Defaults to `Int8()`.
+        overrides: Mapping from a predicate (`select.by_name(...)`, a function `layer -> bool`, a layer or a
+            list of layers) to another config for the layers chosen, or to None, which leaves them float: the
+            file then converts to float before them and back behind. The first that fits a layer counts.
         strict: Whether a layer that cannot be quantized is an error instead of a warning; either
             names all such layers with their reasons.
 
@@ -42,7 +47,7 @@ def quantize(model, config=None, *, strict=False):
     Raises:
         ValueError: If the model is subclassed, has no shapes yet or is quantized already; with
             `strict`, if a layer cannot be quantized; without `per_channel`, if BatchNormalization is
-            not folded.
+            not folded; if an override fits no layer or does not go with `config`.
 
     Example:
     >>> import keras, numpy as np, keras_shrink as ks
@@ -54,20 +59,22 @@ def quantize(model, config=None, *, strict=False):
     Reference:
         Jacob et al., 2018, arXiv:1712.05877.
     """
-    config = _checked_config(config)
     check_rebuildable(model)
     if is_quantized(model):
         raise ValueError(
             f"The model is quantized already. Received: model={model.name!r}. Quantize the float one."
         )
-    plan = make_plan(model)
+    choices = choose(model, config, overrides)
+    config, own = choices.config, choices.per_layer(model)
+    plan = make_plan(model, frozenset(key for key, value in own.items() if value is None))
     if plan.refused:
         _report(plan.refused, strict)
-    if not config.per_channel:
-        _require_folded(model, plan)
+    _report_8_bits(model, plan, choices)
+    _require_folded(model, plan, choices)
 
     def exchange(copy, original):
-        return _treat(copy, original, plan.treatments[id(original)], config)
+        chosen = own.get(id(original)) or config
+        return _treat(copy, original, plan.treatments[id(original)], chosen)
 
     positions = iter(range(len(model.inputs)))
 
@@ -80,7 +87,16 @@ def quantize(model, config=None, *, strict=False):
     return rebuild(model, exchange, behind_input=behind_input)
 
 
-def calibrate(model, representative_data, config=None, *, method="minmax", batch_size=32, strict=False):
+def calibrate(
+    model,
+    representative_data,
+    config=None,
+    *,
+    overrides=None,
+    method="minmax",
+    batch_size=32,
+    strict=False,
+):
     """Returns a quantized copy of `model` whose ranges are those seen on data: no training needed.
 
     This is post-training quantization. The result can be exported or trained on.
@@ -91,6 +107,7 @@ def calibrate(model, representative_data, config=None, *, method="minmax", batch
             batch dimension first, a list of such arrays for several inputs, or an iterable of
             batches. A few hundred samples do.
         config: What to quantize to. Defaults to `Int8()`.
+        overrides: Other configs for some layers, as in `quantize`.
         method: How a range is chosen: `"minmax"` holds every value seen, `"moving_average"` the mean
             of the batches' extremes, `"percentile"` 99.99 % of the values, `"mse"` has the least
             mean squared error; or one of `quantization.estimators` with settings of its own.
@@ -108,7 +125,11 @@ def calibrate(model, representative_data, config=None, *, method="minmax", batch
     >>> int8 = ks.calibrate(model, np.random.rand(100, 4))
     """
     estimator = as_estimator(method)
-    quantized = rebuild(model) if is_quantized(model) else quantize(model, config, strict=strict)
+    if is_quantized(model):
+        _require_unsaid(model, config, overrides)
+        quantized = rebuild(model)
+    else:
+        quantized = quantize(model, config, overrides=overrides, strict=strict)
     layers = quantized._flatten_layers(include_self=False)
     quantizers = [layer for layer in layers if isinstance(layer, ActivationQuantizer)]
     for quantizer in quantizers:
@@ -135,12 +156,13 @@ def activation_quantizers(model) -> dict[str, ActivationQuantizer]:
     return {layer.path: layer for layer in layers if isinstance(layer, ActivationQuantizer)}
 
 
-def _checked_config(config):
-    if config is None:
-        return Int8()
-    if not isinstance(config, Int8):
-        raise ValueError(f"config must be an Int8(...). Received: config={config!r}.")
-    return config
+def _require_unsaid(model, config, overrides):
+    if config is None and overrides is None:
+        return
+    raise ValueError(
+        f"A quantized model keeps its config. Received: model={model.name!r}, config={config!r}, "
+        f"overrides={overrides!r}. Leave them out, or calibrate the float model."
+    )
 
 
 def _report(refused, strict):
@@ -151,17 +173,36 @@ def _report(refused, strict):
     warnings.warn(text, UserWarning, stacklevel=3)
 
 
-def _require_folded(model, plan):
+def _report_8_bits(model, plan, choices):
+    own = choices.per_layer(model)
+    reasons = {}
+    for layer in model._flatten_layers(include_self=False):
+        treatment = plan.treatments.get(id(layer))
+        chosen = own.get(id(layer)) or choices.config
+        if treatment is None or treatment.role.reason or chosen.weight_bits == 8 or not select.kernels(layer):
+            continue
+        if reason := keeps_8_bits(layer, is_normalized=treatment.is_normalized):
+            reasons[layer.name] = reason
+    if reasons:
+        lines = "\n".join(f"  {name}: {reason}" for name, reason in reasons.items())
+        warnings.warn(f"{len(reasons)} layer(s) keep weights of 8 bits:\n{lines}", UserWarning, stacklevel=3)
+
+
+def _require_folded(model, plan, choices):
+    own = choices.per_layer(model)
     norms = [
         layer.name
         for layer in model._flatten_layers(include_self=False)
-        if id(layer) in plan.treatments and plan.treatments[id(layer)].role.is_normalization
+        if (treatment := plan.treatments.get(id(layer))) is not None
+        and treatment.is_normalized
+        and not (own.get(id(layer)) or choices.config).per_channel
     ]
     if norms:
         raise ValueError(
             "With one scale for a whole weight, rounding before and after folding BatchNormalization "
             "differ, so the file would not compute what the model does. Received: per_channel=False and "
-            f"the layers {', '.join(norms)}. Fold them first: keras_shrink.fold_normalization(model)."
+            f"BatchNormalization behind {', '.join(norms)}. Fold it first: "
+            "keras_shrink.fold_normalization(model)."
         )
 
 
@@ -172,10 +213,18 @@ def _treat(copy, original, treatment: Treatment, config):
         if known.reason:
             return copy
         copy = _as_layer(copy, original)
+    if known is LEFT_OUT:
+        outputs = (
+            [ActivationQuantizer(momentum=config.momentum, name="range")] if treatment.rounds_output else []
+        )
+        return FloatIsland.planned(copy, treatment, outputs=outputs)
     if known.reason:
         return Transformed(copy, outputs=[ActivationQuantizer(momentum=config.momentum, name="range")])
     weights = {
-        name: [*_kept_zeros(original, name), _rounding(name, axes, config)]
+        name: [
+            *_kept_zeros(original, name),
+            weight_rounding(original, name, axes, config, is_normalized=treatment.is_normalized),
+        ]
         for name, axes in known.weights.items()
     }
     outputs = _outputs(copy, treatment, config)
@@ -196,10 +245,6 @@ def _as_layer(operation, original):
     kind = ELEMENTWISE[type(operation).__name__]
     position, constant = constants[0] if constants else (1, None)
     return Elementwise(kind, constant=constant, constant_first=position == 0, name=operation.name)
-
-
-def _rounding(name, axes, config):
-    return SymmetricWeights(axes if config.per_channel else None, name=f"{name.replace('/', '_')}_int8")
 
 
 def _kept_zeros(layer, name):

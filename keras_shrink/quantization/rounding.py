@@ -10,6 +10,7 @@ from keras_shrink.quantization.bias_correction import linear_parts
 from keras_shrink.quantization.channels import output_channels
 from keras_shrink.quantization.fake_quant import SymmetricWeights
 from keras_shrink.quantization.folding import fold_normalization
+from keras_shrink.quantization.overrides import choose
 from keras_shrink.quantization.quantize import calibrate
 from keras_shrink.rebuild import rebuild
 from keras_shrink.taps import Taps
@@ -21,7 +22,15 @@ _STRETCH = 1.2
 
 
 def learn_rounding(
-    model, representative_data, config=None, *, method="minmax", steps=1000, batch_size=32, seed=0
+    model,
+    representative_data,
+    config=None,
+    *,
+    overrides=None,
+    method="minmax",
+    steps=1000,
+    batch_size=32,
+    seed=0,
 ):
     """Returns a float copy of `model` whose weights lie where they should be rounded to.
 
@@ -36,6 +45,7 @@ def learn_rounding(
         model: A built, trained Functional or Sequential float model. It is not touched.
         representative_data: As for `calibrate`; a few hundred samples or more.
         config: What will be quantized to. Defaults to `Int8()`.
+        overrides: Other configs for some layers, as in `quantize`.
         method: How `calibrate` will choose ranges.
         steps: Optimization steps per layer.
         batch_size: Samples in each step.
@@ -54,9 +64,10 @@ def learn_rounding(
     """
     if steps < 1:
         raise ValueError(f"steps must be at least 1. Received: steps={steps}. 1000 is usual.")
+    choices = choose(model, config, overrides)
     new = fold_normalization(model)
     batches = list(samples.batches(samples.specs_of(new), representative_data, batch_size))
-    promised, computed = Taps(rebuild(new)), Taps(calibrate(new, batches, config, method=method))
+    promised, computed = Taps(rebuild(new)), Taps(calibrate(new, batches, choices, method=method))
     originals, inner, own = (linear_parts(each) for each in (promised.model, computed.model, new))
     roundings = _roundings(computed.model)
     names = [name for name in own if name in inner and name in roundings]
@@ -103,9 +114,9 @@ class _Layer:
         self.scale = rounding.scale(kernel).numpy()
         levels = kernel / self.scale
         end = 2 ** (rounding.num_bits - 1) - 1
-        # Zeros stay zero, and the largest of each channel stays, for it carries the scale.
+        # Zeros stay zero, and those on the end of the grid stay, for they carry the scale.
         self.fixed = (np.abs(levels) < 1e-6) | (np.abs(levels) > end - 1e-3)
-        self.nearest = np.round(levels)
+        self.nearest = np.clip(np.round(levels), -end, end)
         self.low = np.floor(levels)
         start = np.clip((levels - self.low - 0.5) / _STRETCH + 0.5, 0.01, 0.99)
         self.choice = tf.Variable(np.log(start / (1 - start)).astype(np.float32))

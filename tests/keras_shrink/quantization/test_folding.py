@@ -88,7 +88,7 @@ def test_a_folded_model_survives_saving(tmp_path):
 
 
 def test_one_scale_for_a_whole_weight_needs_folded_normalization():
-    with pytest.raises(ValueError, match=r"layers stem_norm, depthwise_norm. Fold them first: .*fold_norm"):
+    with pytest.raises(ValueError, match=r"behind stem, depthwise. Fold it first: .*fold_norm"):
         ks.quantize(mobile_network(), ks.Int8(per_channel=False))
 
 

@@ -224,7 +224,7 @@ def test_a_subclassed_model_is_refused():
 
 
 def test_an_unknown_config_is_refused():
-    with pytest.raises(ValueError, match=r"config must be an Int8.*Received: config='int8'"):
+    with pytest.raises(ValueError, match=r"config must be one of Int8.*Received: config='int8'"):
         ks.quantize(sequential(), "int8")
 
 

@@ -1,0 +1,150 @@
+"""Accuracy of ResNet8 on CIFAR-10 with weights of 4 bits: calibrated, with learned rounding, trained.
+
+    KERAS_SHRINK_DATA=... KERAS_SHRINK_MODELS=... python benchmarks/qat_int4_resnet8.py calibrate
+    KERAS_SHRINK_DATA=... KERAS_SHRINK_MODELS=... python benchmarks/qat_int4_resnet8.py train --seed 0
+
+Every weight of the file has 4 bits, those of the first and the last layer too. Training starts from the
+calibrated model; its targets are the labels and what the float model says of the same picture, half each. It
+may be cut into pieces: with `--piece 400` every call trains 400 steps and goes on where the last one
+stopped. The accuracy is that of the file on all 10,000 test pictures, in TFLM's arithmetic: its standalone C
+computes them, after it was found equal to TFLM on the first 100.
+"""
+
+import argparse
+import json
+import os
+import time
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import keras
+import numpy as np
+import real_data
+
+import keras_shrink as ks
+import tflite_export as te
+from tflite_export import affine, tflm
+from tflite_export.c import native
+
+CONFIG = ks.Int8(weight_bits=4)
+
+
+class Pictures(keras.utils.PyDataset):
+    """CIFAR pictures flipped at random and shifted, with half labels and half the word of a teacher."""
+
+    def __init__(self, x, y, teacher, batch_size, seed):
+        super().__init__()
+        self.x = np.pad(x, ((0, 0), (3, 3), (3, 3), (0, 0)))
+        self.y, self.teacher, self.batch_size = np.eye(10, dtype="float32")[y], teacher, batch_size
+        self.random = np.random.default_rng(seed)
+        self.order = self.random.permutation(len(y))
+
+    def __len__(self):
+        return len(self.y) // self.batch_size
+
+    def __getitem__(self, index):
+        rows = self.order[index * self.batch_size :][: self.batch_size]
+        top, left = self.random.integers(0, 7, 2)
+        pictures = self.x[rows, top : top + 32, left : left + 32].astype("float32")
+        flip = self.random.random(len(rows)) < 0.5
+        pictures[flip] = pictures[flip, :, ::-1]
+        return pictures, 0.5 * self.y[rows] + 0.5 * self.teacher(pictures).numpy()
+
+
+def measured(model, x, y):
+    """Returns the accuracy of a model's file in TFLM's arithmetic, and the bytes of its weights."""
+    graph = te.convert(model).graph
+    q = affine.quantize_array(x.astype("float32"), graph.inputs[0])
+    (on_tflm,), (on_c,) = tflm.run(graph, q[:100, None]), native.run(graph, [q[:100]])
+    if not np.array_equal(on_tflm.reshape(100, -1), on_c.reshape(100, -1)):
+        raise SystemExit("The standalone C differs from TFLM.")
+    (scores,) = native.run(graph, [q])
+    main = graph.main
+    linear = [op for op in main.ops if op.code in ("CONV_2D", "FULLY_CONNECTED")]
+    widths = sorted({main.tensors[op.inputs[1]].dtype for op in linear})
+    size = sum(main.tensors[op.inputs[1]].buffer_bytes for op in linear)
+    return float(np.mean(scores.reshape(len(y), -1).argmax(axis=1) == y)), widths, size
+
+
+def float_model():
+    """Returns the trained float network."""
+    return keras.saving.load_model(real_data.model_path("mlperf_resnet8.h5"), compile=False)
+
+
+def calibrate(data, steps):
+    """Prints the accuracies that need no training."""
+    (x, _), test = data
+    x = x[np.random.default_rng(0).permutation(len(x))[:1024]].astype("float32")
+    model = float_model()
+    learned = ks.learn_rounding(model, x, CONFIG, steps=steps)
+    cases = {
+        "calibrated": lambda: ks.calibrate(model, x, CONFIG),
+        "learned rounding": lambda: ks.calibrate(learned, x, CONFIG),
+        "and bias correction": lambda: ks.calibrate(ks.correct_bias(learned, x, CONFIG), x, CONFIG),
+        "calibrated, 8 bits first and last": lambda: ks.calibrate(
+            model, x, CONFIG, overrides={ks.select.first_and_last(model): ks.Int8()}
+        ),
+    }
+    for name, make in cases.items():
+        accuracy, widths, size = measured(make(), *test)
+        row = {"case": name, "accuracy": accuracy, "widths": widths, "weight_bytes": size}
+        print(json.dumps(row), flush=True)
+
+
+def train(data, options):
+    """Trains one piece; after the last, prints the accuracy."""
+    began = time.time()
+    (x, y), test = data
+    folder = Path(options.folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"int4_{options.seed}.keras"
+    keras.utils.set_random_seed(options.seed)
+    teacher = float_model()
+    if path.exists():
+        model = keras.saving.load_model(path)
+    else:
+        model = ks.calibrate(teacher, x[:512].astype("float32"), CONFIG)
+        rate = keras.optimizers.schedules.CosineDecay(options.learning_rate, options.steps)
+        model.compile(
+            keras.optimizers.Adam(rate),
+            "categorical_crossentropy",
+            metrics=["accuracy"],
+            jit_compile=False,
+        )
+    done = int(model.optimizer.iterations.numpy())
+    piece = min(options.piece or options.steps, options.steps - done)
+    batches = Pictures(x, y, teacher, options.batch_size, seed=(options.seed, done))
+    each = len(batches) if piece > len(batches) else piece
+    history = model.fit(batches, steps_per_epoch=each, epochs=-(-piece // each), verbose=0).history
+    model.save(path)
+    row = {"seed": options.seed, "steps": done + piece, "loss": history["loss"][-1]}
+    if done + piece >= options.steps:
+        accuracy, widths, size = measured(model, *test)
+        row |= {"accuracy": accuracy, "widths": widths, "weight_bytes": size}
+    print(json.dumps(row | {"seconds": round(time.time() - began)}), flush=True)
+
+
+def main():
+    """Reads the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("what", choices=["calibrate", "train"])
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--steps", type=int, default=2343, help="In all; 781 are an epoch.")
+    parser.add_argument("--piece", type=int, default=0, help="Steps of this call; all by default.")
+    parser.add_argument("--batch-size", type=int, default=64)
+    parser.add_argument("--learning-rate", type=float, default=5e-4)
+    parser.add_argument("--rounding-steps", type=int, default=500)
+    parser.add_argument("--folder", default="int4_resnet8")
+    options = parser.parse_args()
+    data = real_data.load("cifar10")
+    if options.what == "calibrate":
+        calibrate(data, options.rounding_steps)
+    else:
+        train(data, options)
+
+
+if __name__ == "__main__":
+    main()
