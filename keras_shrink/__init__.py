@@ -28,6 +28,7 @@ _HOMES: dict[str, str] = {
     "reestimate_normalization": "quantization.reestimation",
     "rewind": "pruning.tickets",
     "scale": "architecture.scaling",
+    "simulate": "simulation.simulate",
     "sparsity_report": "pruning.report",
     "to_separable": "architecture.separable",
 }  # public name -> module that defines it

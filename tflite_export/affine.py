@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from tflite_export.fixed_point import round_half_away
+
 
 def quantize_array(values, tensor):
     """Returns float `values` as integers of `tensor`'s type: `round(x / scale) + zero_point`, saturated.
@@ -12,9 +14,7 @@ def quantize_array(values, tensor):
     """
     params = tensor.quantization
     limits = np.iinfo(tensor.dtype)
-    scaled = np.asarray(values, np.float32) / params.scale
-    # Half away from zero, as roundf does.
-    rounded = np.trunc(scaled + np.copysign(np.float32(0.5), scaled)).astype(np.int64)
+    rounded = round_half_away(np.asarray(values, np.float32) / params.scale).astype(np.int64)
     return np.clip(rounded + params.zero_point, limits.min, limits.max).astype(tensor.dtype)
 
 

@@ -95,6 +95,49 @@ def tanh(value, integer_bits):
     return np.where(value == 0, 0, np.where(value < 0, -magnitude, magnitude))
 
 
+def table_units(value, multiplier, shift):
+    """Returns int16 values in units of 1 / 12288: `value * multiplier / 2**shift`, halves rounded up.
+
+    Example:
+    >>> from tflite_export.fixed_point_functions import table_units
+    >>> int(table_units(5, 3, 1))
+    8
+    """
+    return (np.asarray(value, np.int64) * multiplier + ((1 << shift) >> 1)) >> shift
+
+
+def logistic_q15(units, table):
+    """Returns the logistic function of `units / 12288` in Q0.15, interpolated as the int16 kernels do.
+
+    Args:
+        units: Integers.
+        table: 256 values of the function in Q0.16, 1/24 apart.
+    """
+    units = np.asarray(units, np.int64)
+    value = _between(np.abs(units), 9, 0x7FFF << 10, table)
+    return np.where(units >= 0, value + 512, (1 << 25) - value + 511) >> 10
+
+
+def tanh_q15(units, table):
+    """Returns tanh of `units / 12288` in Q0.15, from the table of the logistic function.
+
+    Args:
+        units: Integers.
+        table: 256 values of the logistic function in Q0.16, 1/24 apart.
+    """
+    units = np.asarray(units, np.int64)
+    value = _between(np.abs(units), 8, 0xFFFF << 8, table)
+    return np.where(units >= 0, value - (1 << 23) + 128, (1 << 23) - value + 127) >> 8
+
+
+def _between(size, bits, beyond, table):
+    """Interpolates with `bits` fractional bits in a table, which `beyond` continues."""
+    table = np.asarray(table, np.int64)
+    place = np.minimum(size >> bits, 254)
+    value = (table[place] << bits) + (size & ((1 << bits) - 1)) * (table[place + 1] - table[place])
+    return np.where(size >> bits < 255, value, beyond)
+
+
 def inverse_sqrt(value):
     """Returns `1 / sqrt(value)` of one positive integer as a `Multiplier` whose shift is not positive.
 

@@ -186,13 +186,13 @@ def _program(graph, attempts=ATTEMPTS):
     """The program for a graph as it is."""
     registry = emitters()
     subgraph = graph.main
-    live = _live_ops(subgraph, registry)
+    live = live_ops(subgraph, registry)
     constants = {t.index: t.data for t in subgraph.tensors if t.data is not None}
     steps: list[Step] = []
     aliases: dict[Any, tuple[Any, int]] = {}
     refused: list[str] = []
     variables: dict = {}
-    states = _variable_tensors(subgraph)
+    states = variable_states(subgraph)
     for op in live:
         try:
             emitter = registry.get(op.code)
@@ -221,8 +221,8 @@ def _program(graph, attempts=ATTEMPTS):
     return lay_out(subgraph, tuple(steps), aliases, states, attempts=attempts)
 
 
-def _variable_tensors(subgraph):
-    """The states that are tensors, zero after a reset."""
+def variable_states(subgraph):
+    """Returns the states that are tensors, zero after a reset: index -> `State`."""
     states = {}
     for tensor in subgraph.tensors:
         if tensor.is_variable:
@@ -234,8 +234,8 @@ def _variable_tensors(subgraph):
     return states
 
 
-def _live_ops(subgraph, registry):
-    """The operators on which an output or a state depends, in order."""
+def live_ops(subgraph, registry):
+    """Returns the operators on which an output or a state depends, in order."""
     needed = set(subgraph.outputs)
     live = []
     for op in reversed(subgraph.ops):
@@ -256,6 +256,8 @@ __all__ = [
     "element_bytes",
     "emits",
     "emitters",
+    "live_ops",
     "plan_program",
     "quantization",
+    "variable_states",
 ]

@@ -14,11 +14,8 @@ def add(node):
     """Returns the call of the sum or the difference, int8 or int16."""
     dtype = node.output().dtype
     require_types(node, output_0=("int8", "int16"), input_0=dtype, input_1=dtype)
-    (scale_1, zero_1), (scale_2, zero_2) = quantization(node.input(0)), quantization(node.input(1))
-    twice = 2 * float(max(scale_1, scale_2))
-    first = quantize_multiplier(float(scale_1) / twice)
-    second = quantize_multiplier(float(scale_2) / twice)
-    last = quantize_multiplier(twice / ((1 << EXTRA_BITS[dtype]) * float(quantization(node.output())[0])))
+    zero_1, zero_2 = quantization(node.input(0))[1], quantization(node.input(1))[1]
+    first, second, last = rescalings(node)
     if node.op.code == "ADD" and dtype == "int8":
         call = _flat(node, (zero_1, zero_2), (first, second), last)
         if call:
@@ -38,6 +35,18 @@ def add(node):
     operands = node.operand(0), node.operand(1)
     kernel = f"{node.op.code.lower()}_{dtype}"
     return Call(kernel, params, operands, (node.result(),), overlaps=node.elementwise(0, 1))
+
+
+def rescalings(node):
+    """Returns what brings each operand to the finer scale of the sum, and the sum to the output's."""
+    scale_1, scale_2 = quantization(node.input(0))[0], quantization(node.input(1))[0]
+    twice = 2 * float(max(scale_1, scale_2))
+    extra = 1 << EXTRA_BITS[node.output().dtype]
+    return (
+        quantize_multiplier(float(scale_1) / twice),
+        quantize_multiplier(float(scale_2) / twice),
+        quantize_multiplier(twice / (extra * float(quantization(node.output())[0]))),
+    )
 
 
 def _flat(node, zero_points, shares, last):

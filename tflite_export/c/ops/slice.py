@@ -9,18 +9,25 @@ from tflite_export.c.strided import copy_strided, indices
 @emits("SLICE", reads=(0,))
 def slice_(node):
     """Returns the copy of a box."""
-    source, target = node.input(0), node.output()
-    begin = [int(v) for v in np.reshape(node.required(1, "begin"), -1)]
-    size = [int(v) for v in np.reshape(node.required(2, "size"), -1)]
-    box = tuple(slice(b, None if s < 0 else b + s) for b, s in zip(begin, size, strict=True))
-    return _copy(node, source, indices(source.shape)[box], target)
+    return _copy(node, box(node))
 
 
 @emits("STRIDED_SLICE", reads=(0,))
 def strided_slice(node):
     """Returns the copy of a box with steps, which may be negative."""
-    source, target = node.input(0), node.output()
-    options = node.options
+    return _copy(node, strided_box(node))
+
+
+def box(node):
+    """Returns the index, as Python means it, of what a SLICE takes."""
+    begin = [int(v) for v in np.reshape(node.required(1, "begin"), -1)]
+    size = [int(v) for v in np.reshape(node.required(2, "size"), -1)]
+    return tuple(slice(b, None if s < 0 else b + s) for b, s in zip(begin, size, strict=True))
+
+
+def strided_box(node):
+    """Returns the index, as Python means it, of what a STRIDED_SLICE takes."""
+    source, options = node.input(0), node.options
     if options.ellipsis_mask or options.new_axis_mask:
         raise UnsupportedError("an ellipsis or a new axis")
     begin, end, strides = (
@@ -29,19 +36,19 @@ def strided_slice(node):
     )
     if options.offset:
         end = [b + e for b, e in zip(begin, end, strict=True)]
-    box = []
+    taken = []
     for d, (first, last, step) in enumerate(zip(begin, end, strides, strict=True)):
         if options.shrink_axis_mask >> d & 1:
-            box.append(slice(first, first + 1 or None))
+            taken.append(slice(first, first + 1 or None))
         else:
-            box.append(
+            taken.append(
                 slice(
                     None if options.begin_mask >> d & 1 else first,
                     None if options.end_mask >> d & 1 else _stop(last, source.shape[d], step),
                     step,
                 )
             )
-    return _copy(node, source, indices(source.shape)[tuple(box)], target)
+    return tuple(taken)
 
 
 def _stop(last, size, step):
@@ -51,7 +58,9 @@ def _stop(last, size, step):
     return last
 
 
-def _copy(node, source, taken, target):
+def _copy(node, index):
+    source, target = node.input(0), node.output()
+    taken = indices(source.shape)[index]
     if taken.size != target.size:
         raise UnsupportedError(f"a slice of shape {taken.shape} for an output of shape {target.shape}")
     return copy_strided(node, source, taken, target, indices(target.shape).reshape(taken.shape))

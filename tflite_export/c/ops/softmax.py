@@ -41,8 +41,8 @@ def softmax(node):
 
 def _int16_tables(multiplier):
     """The fields of the int16 kernel: how to scale distances, and two tables of 513 values."""
-    exps = interpolation_table(np.exp, -10.0, 0.0)
-    reciprocals = interpolation_table(lambda x: 1.0 / (1.0 + x), 0.0, 1.0)
+    exps = interpolation_table(lambda x: np.exp(x.astype(np.float64)).astype(np.float32), -10.0, 0.0)
+    reciprocals = interpolation_table(lambda x: 1 / (1 + x), 0.0, 1.0)
     return {
         "multiplier": multiplier.significand,
         "shift": multiplier.shift,
@@ -54,17 +54,24 @@ def _int16_tables(multiplier):
 def interpolation_table(function, low, high):
     """Returns 513 values in Q0.15 of a function over an interval, shifted to halve the error between them.
 
+    Args:
+        function: From float32 arrays to float32 arrays.
+        low: Where the interval begins.
+        high: Where it ends.
+
     Example:
     >>> from tflite_export.c.ops.softmax import interpolation_table
     >>> interpolation_table(lambda x: 1.0 / (1.0 + x), 0.0, 1.0)[[0, 512]].tolist()
     [32767, 16384]
     """
-    places = low + (high - low) * np.arange(1025) / 1024
-    values = function(places) * 32768.0
-    sample, middle, following = values[:-1:2], values[1::2], values[2::2]
-    between = round_half_away((following + round_half_away(sample)) / 2)
-    excess = round_half_away((between - round_half_away(middle)) / 2)
-    table = np.append(round_half_away(sample) - excess, round_half_away(values[-1]))
+    single = np.float32  # the runtime's tables are made in float32, which decides some halves
+    step = single((high - low) / 512)
+    places = single(low) + np.arange(513, dtype=single) * step
+    values = function(places) * single(32768)
+    middle = round_half_away(function(places[:-1] + step / 2) * single(32768))
+    sample = round_half_away(values)
+    between = round_half_away((values[1:] + sample[:-1].astype(single)) / 2)
+    table = np.append(sample[:-1] - round_half_away((between - middle) / 2), sample[-1])
     return np.clip(table, -32768, 32767).astype(np.int64)
 
 
@@ -78,7 +85,7 @@ def exp_table(multiplier):
     >>> from tflite_export.c.ops.softmax import exp_table
     >>> from tflite_export.fixed_point import quantize_multiplier
     >>> exp_table(quantize_multiplier(0.5 * 2**26)).size
-    63
+    32
     """
     farthest = int(((1 << INTEGER_BITS) - 1) * (1 << (31 - INTEGER_BITS)) / (1 << multiplier.shift))
     distance = np.arange(min(farthest, 255) + 1, dtype=np.int64)

@@ -18,7 +18,7 @@ def wide(node):
     if node.input(0).dtype == "uint8":
         return _uint8(node)
     require_types(node, input_0="int16", input_1="int8", input_2=("int32", "int64"), output_0="int16")
-    weights, window, groups = _shape(node)
+    weights, window, groups = filters(node)
     if quantization(node.input(0))[1] or quantization(node.output())[1]:
         raise UnsupportedError("int16 data with a zero point other than 0")
     channels = len(weights)
@@ -45,7 +45,7 @@ def wide(node):
 
 def _uint8(node):
     require_types(node, input_1="uint8", input_2="int32", output_0="uint8")
-    weights, window, groups = _shape(node)
+    weights, window, groups = filters(node)
     (scale, zero_point), (weight_scale, weight_zero) = (
         quantization(node.input(0)),
         quantization(node.input(1)),
@@ -76,8 +76,12 @@ def _reach(weights):
     return int(np.abs(np.asarray(weights, np.int64)).reshape(len(weights), -1).sum(1).max())
 
 
-def _shape(node):
-    """Weights as [channels][height][width][depth], the window and the number of groups of a convolution."""
+def filters(node):
+    """Returns weights as [channels][height][width][depth], the window and the number of groups.
+
+    Args:
+        node: CONV_2D, DEPTHWISE_CONV_2D or FULLY_CONNECTED, which is a convolution of single pixels.
+    """
     weights, options = np.asarray(node.required(1, "weights")), node.options
     if node.op.code == "FULLY_CONNECTED":
         if options.weights_format != "DEFAULT":

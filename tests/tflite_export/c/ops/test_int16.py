@@ -1,11 +1,15 @@
 """int16 data with int8 weights."""
 
+import numpy as np
+
+from tests.tflite_export.c.judged import run_c
 from tests.tflite_export.c.models import T, single
 from tests.tflite_export.c.ops.test_conv_2d import conv_2d
 from tests.tflite_export.c.ops.test_depthwise_conv_2d import depthwise_conv_2d
 from tests.tflite_export.c.ops.test_fully_connected import fully_connected
 from tests.tflite_export.c.ops.test_pool_2d import pool_2d
 from tests.tflite_export.c.properties import activation, equals_tflm, pick, scale
+from tests.tflite_export.c.tflm_batch import run_tflm_batch
 
 
 def any_of(rng):
@@ -30,3 +34,18 @@ def softmax_from_int8(rng):
 test_equals_tflm = equals_tflm(any_of, models=20)
 test_softmax_equals_tflm = equals_tflm(softmax, models=10, count=20, examples=1)
 test_softmax_from_int8_equals_tflm = equals_tflm(softmax_from_int8, models=6, count=20, examples=1)
+
+
+def test_softmax_reads_the_tables_that_tflm_makes_in_float32():
+    model = single(
+        "SOFTMAX",
+        [T((1, 3), "int16", 10 / 65535, 0)],
+        [T((1, 3), "int16", 1 / 32768, 0)],
+        "SoftmaxOptions",
+        beta=1.0,
+    )
+    places = [[5186, 289, -9826], [788, 22322, 30191], [24348, 31971, -13463], [2753, 21090, 16711]]
+    samples = [[np.array([place], np.int16)] for place in places]
+    (judged,) = run_tflm_batch([(model, samples)])
+    (ours,) = run_c([model], [samples])
+    np.testing.assert_array_equal(np.ravel(ours), np.ravel(judged))
