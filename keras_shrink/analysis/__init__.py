@@ -5,6 +5,7 @@ import importlib
 _HOMES: dict[str, str] = {
     "compare": "comparison",
     "quantization_error": "layer_errors",
+    "sensitivity": "kernel_sensitivity",
 }  # public name -> module that defines it
 
 __all__ = [*_HOMES]
