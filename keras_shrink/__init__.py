@@ -24,6 +24,7 @@ _HOMES: dict[str, str] = {
     "learn_rounding": "quantization.rounding",
     "penalize": "pruning.penalties",
     "prune": "pruning.oneshot",
+    "prune_channels": "channels.prune",
     "quantize": "quantization.quantize",
     "reestimate_normalization": "quantization.reestimation",
     "rewind": "pruning.tickets",
@@ -34,6 +35,7 @@ _HOMES: dict[str, str] = {
 }  # public name -> module that defines it
 _MODULES: tuple[str, ...] = (
     "analysis",
+    "channels",
     "distillation",
     "pruning",
     "quantization",

@@ -18,12 +18,14 @@ class Call:
         inputs: Keys of the tensors it reads, in order.
         outputs: Keys of the tensors it makes, in order.
         shapes: Shapes of the tensors it reads, batch dimension included.
+        node: The Keras node of the call: its arguments, and the shapes of what it makes.
     """
 
     layer: Any
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
     shapes: tuple[tuple[int | None, ...], ...] = ()
+    node: Any = field(repr=False, default=None)
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,7 @@ class Flow:
         outputs: Keys of the model's outputs, in the model's order.
         readers: Tensor key -> the calls that read it.
         makers: Tensor key -> the call that makes it; model inputs have none.
+        nested: The calls of nested models, whose layers' calls are among `calls`.
     """
 
     calls: tuple[Call, ...]
@@ -43,6 +46,7 @@ class Flow:
     outputs: tuple[int, ...]
     readers: dict[int, list[Call]] = field(repr=False, default_factory=dict)
     makers: dict[int, Call] = field(repr=False, default_factory=dict)
+    nested: tuple[Call, ...] = field(repr=False, default=())
 
     def sole_reader(self, key):
         """Returns the only call that reads tensor `key`, or None if it is read elsewhere too."""
@@ -63,18 +67,19 @@ def trace(model):
     fresh = iter(range(1 << 62))
     inputs = tuple(next(fresh) for _ in model.inputs)
     calls: list[Call] = []
-    outputs = _walk(model, inputs, fresh, calls)
+    nested: list[Call] = []
+    outputs = _walk(model, inputs, fresh, calls, nested)
     readers = defaultdict(list)
     makers = {}
     for call in calls:
         for key in dict.fromkeys(call.inputs):
             readers[key].append(call)
         makers.update(dict.fromkeys(call.outputs, call))
-    return Flow(tuple(calls), inputs, outputs, dict(readers), makers)
+    return Flow(tuple(calls), inputs, outputs, dict(readers), makers, tuple(nested))
 
 
-def _walk(model, input_keys, fresh, calls):
-    """Appends the calls of `model` to `calls` and returns the keys of its outputs."""
+def _walk(model, input_keys, fresh, calls, nested):
+    """Appends the calls of `model` to `calls` and `nested`, and returns the keys of its outputs."""
     keys = dict(zip([id(tensor) for tensor in model.inputs], input_keys, strict=True))
     graph = model._functional if isinstance(model, keras.Sequential) else model
     keys.update(zip([id(tensor) for tensor in graph.inputs], input_keys, strict=True))
@@ -84,11 +89,12 @@ def _walk(model, input_keys, fresh, calls):
                 continue
             layer = node.operation
             reads = tuple(keys[id(tensor)] for tensor in node.input_tensors)
+            shapes = tuple(tuple(tensor.shape) for tensor in node.input_tensors)
             if isinstance(layer, keras.Model) and hasattr(layer, "inputs"):
-                makes = _walk(layer, reads, fresh, calls)
+                makes = _walk(layer, reads, fresh, calls, nested)
+                nested.append(Call(layer, reads, makes, shapes, node))
             else:
                 makes = tuple(next(fresh) for _ in node.outputs)
-                shapes = tuple(tuple(tensor.shape) for tensor in node.input_tensors)
-                calls.append(Call(layer, reads, makes, shapes))
+                calls.append(Call(layer, reads, makes, shapes, node))
             keys.update(zip([id(tensor) for tensor in node.outputs], makes, strict=True))
     return tuple(keys[id(tensor)] for tensor in graph.outputs)

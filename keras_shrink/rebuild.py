@@ -20,7 +20,7 @@ def check_rebuildable(model):
         )
 
 
-def rebuild(model, exchange=None, *, behind_input=None):
+def rebuild(model, exchange=None, *, behind_input=None, inner_shape=None):
     """Returns a new model with the topology, layer names and weights of `model`.
 
     Shared layers stay shared, nested models stay nested, frozen layers stay frozen. A compiled model
@@ -35,6 +35,8 @@ def rebuild(model, exchange=None, *, behind_input=None):
             every copy.
         behind_input: A function `(input KerasTensor) -> layer or None`; a layer is inserted behind
             that input of the outer model. Defaults to inserting nothing.
+        inner_shape: A function `(nested model, index) -> shape` of an input of a nested model, batch
+            included, for an exchange that changes shapes. Defaults to the shapes that they have.
 
     Raises:
         ValueError: If the model is subclassed (its topology is unknown) or has no shapes yet.
@@ -48,8 +50,20 @@ def rebuild(model, exchange=None, *, behind_input=None):
     check_rebuildable(model)
     pairs = []
     stand_ins = set()
+    reshaped = {}
 
     def copy_layer(original):
+        if id(original) in reshaped:
+            return reshaped[id(original)]
+        if isinstance(original, keras.Model):  # only with `inner_shape`; else Keras opens it up itself
+            reshaped[id(original)] = _rebuild_nested(original, copy_layer, inner_shape, stand_ins)
+            return reshaped[id(original)]
+        replacement = exchanged(original)
+        if inner_shape is not None:
+            reshaped[id(original)] = replacement
+        return replacement
+
+    def exchanged(original):
         copy = original.__class__.from_config(original.get_config())
         pairs.append((original, copy))
         replacement = copy if exchange is None else exchange(copy, original)
@@ -57,17 +71,27 @@ def rebuild(model, exchange=None, *, behind_input=None):
             stand_ins.add(id(replacement))
         return replacement
 
+    recursive = inner_shape is None
     if isinstance(model, keras.Sequential):
-        new = _rebuild_sequential(model, copy_layer, behind_input)
+        new = _rebuild_sequential(model, copy_layer, behind_input, recursive)
     else:
-        new = _rebuild_functional(model, copy_layer, behind_input, stand_ins)
+        new = _rebuild_functional(model, copy_layer, behind_input, stand_ins, recursive)
     for original, copy in pairs:
         _carry_state(original, copy)
     return new
 
 
-def _rebuild_sequential(model, copy_layer, behind_input):
-    new = keras.models.clone_model(model, clone_function=copy_layer, recursive=True)
+def _rebuild_nested(model, copy_layer, inner_shape, stand_ins):
+    if isinstance(model, keras.Sequential):
+        layers = [copy_layer(layer) for layer in model.layers]
+        start = keras.Input(batch_shape=inner_shape(model, 0), dtype=model.inputs[0].dtype)
+        return keras.Sequential([start, *layers], name=model.name)
+    shapes = [inner_shape(model, index) for index in range(len(model.inputs))]
+    return _rebuild_functional(model, copy_layer, None, stand_ins, False, shapes)
+
+
+def _rebuild_sequential(model, copy_layer, behind_input, recursive):
+    new = keras.models.clone_model(model, clone_function=copy_layer, recursive=recursive)
     inserted = behind_input(new.inputs[0]) if behind_input else None
     if inserted is None:
         return new
@@ -79,9 +103,10 @@ def _rebuild_sequential(model, copy_layer, behind_input):
     return extended
 
 
-def _rebuild_functional(model, copy_layer, behind_input, stand_ins):
+def _rebuild_functional(model, copy_layer, behind_input, stand_ins, recursive, shapes=None):
+    shapes = iter(shapes or [x.shape for x in model.inputs])
     inputs = keras.tree.map_structure(
-        lambda x: keras.Input(batch_shape=x.shape, dtype=x.dtype, name=x.name), model.input
+        lambda x: keras.Input(batch_shape=next(shapes), dtype=x.dtype, name=x.name), model.input
     )
     inserted = {}
     for tensor in keras.tree.flatten(inputs):
@@ -102,7 +127,7 @@ def _rebuild_functional(model, copy_layer, behind_input, stand_ins):
         input_tensors=inputs,
         clone_function=copy_layer,
         call_function=call,
-        recursive=True,
+        recursive=recursive,
     )
 
 

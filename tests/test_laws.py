@@ -9,6 +9,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 TECHNIQUES = (
+    "channels",
     "pruning",
     "quantization",
     "clustering",

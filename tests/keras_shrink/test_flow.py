@@ -19,6 +19,9 @@ def test_nested_models_are_opened_up_in_order():
     assert names(flow.calls) == ["a", "b", "c", "d"]
     assert flow.calls[1].inputs == flow.calls[0].outputs
     assert flow.calls[3].outputs == flow.outputs
+    (border,) = flow.nested
+    assert border.layer is inner
+    assert (border.inputs, border.outputs) == (flow.calls[0].outputs, flow.calls[2].outputs)
 
 
 def test_readers_and_makers_are_known_across_borders():

@@ -70,3 +70,22 @@ def test_a_subclassed_model_is_refused():
 def test_a_model_without_shapes_is_refused():
     with pytest.raises(ValueError, match="not built"):
         rebuild(keras.Sequential([layers.Dense(2)]))
+
+
+def test_inputs_of_nested_models_take_another_shape_where_an_exchange_needs_it():
+    shared = layers.Dense(4, name="shared")
+    deepest = keras.Sequential([keras.Input((4,)), shared, layers.ReLU()], name="deepest")
+    inputs = keras.Input((4,))
+    inner = keras.Model(inputs, layers.Add()([deepest(inputs), inputs]), name="inner")
+    outside = keras.Input((3,))
+    model = keras.Model(outside, shared(inner(inner(layers.Dense(4, name="first")(outside)))))
+
+    def narrow(copy, original):
+        if not isinstance(original, layers.Dense):
+            return copy
+        return layers.Dense(2, name=original.name)
+
+    copy = rebuild(model, narrow, inner_shape=lambda nested, index: (None, 2))
+    assert copy.output_shape == (None, 2)
+    assert copy.get_layer("inner").get_layer("deepest").input_shape == (None, 2)
+    assert len(copy.weights) == len(model.weights) == 4
