@@ -110,12 +110,14 @@ def _lowest(scores, units, fraction):
     count = min(round(target / size), scores.size) if size else _units_for(target, scores, units.sizes)
     if count <= 0:
         return scores == -np.inf
-    limit = np.partition(scores, count - 1)[count - 1]
+    gone = scores == -np.inf  # pruned already: first in any order, so only the others are put into one
+    rank = count - np.count_nonzero(gone) - 1
+    if rank < 0:
+        return gone
+    limit = np.partition(scores[~gone] if rank < count - 1 else scores, rank)[rank]
     if np.isnan(limit):  # a training that diverged: the number of zeros is still the one asked for
         scores = np.nan_to_num(scores, nan=np.finfo(scores.dtype).max, posinf=np.inf, neginf=-np.inf)
         limit = np.finfo(scores.dtype).max
-    if limit == -np.inf:
-        return scores == -np.inf
     if limit == np.inf:
         return scores < limit
     chosen = scores <= limit

@@ -5,6 +5,7 @@ into a choice of elements. Whole arrays in, whole arrays out; nothing here knows
 """
 
 import dataclasses
+import functools
 import math
 
 import numpy as np
@@ -34,6 +35,7 @@ class Units:
         return self.scores.size * int(self.sizes[0]) if self.sizes.strides == (0,) else int(self.sizes.sum())
 
 
+@functools.lru_cache(maxsize=1024)
 def _same_size(count, size=1):
     return np.broadcast_to(np.int64(size), (count,))
 
