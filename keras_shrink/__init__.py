@@ -15,7 +15,10 @@ _HOMES: dict[str, str] = {
     "NofM": "pruning.patterns",
     "Pruner": "pruning.pruner",
     "QuantizationPhases": "quantization.phases",
+    "bake": "baking",
     "calibrate": "quantization.quantize",
+    "cluster": "clustering.cluster",
+    "coding_report": "clustering.coding",
     "correct_bias": "quantization.bias_correction",
     "equalize": "quantization.equalization",
     "fold_normalization": "quantization.folding",
@@ -36,6 +39,7 @@ _HOMES: dict[str, str] = {
 _MODULES: tuple[str, ...] = (
     "analysis",
     "channels",
+    "clustering",
     "distillation",
     "pruning",
     "quantization",

@@ -39,6 +39,71 @@ class Mask(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable("keras_shrink")
+class SharedValues(keras.layers.Layer):
+    """Weight transform in which many weights share few values: `table[index]`.
+
+    The values take the place of the weight, which no longer trains. The gradient of a value is the sum
+    of those of the weights that have it.
+
+    Args:
+        table: Float array `(values,)`, or `(channels, values)` with `axis`; None only when a saved model is
+            loaded, which brings its own.
+        index: Integer array with the shape of the weight: which value each weight has.
+        axis: Axis of the weight whose channels have a table each; None for one table.
+        zero_first: Whether the first value is zero and stays so.
+        shapes: Shapes of `table` and `index`; needed only where these are None.
+
+    Reference:
+        Han et al., 2016, arXiv:1510.00149, section 3.
+    """
+
+    replaces_weight = True
+
+    def __init__(self, table=None, index=None, *, axis=None, zero_first=False, shapes=None, **kwargs):
+        super().__init__(**kwargs)
+        self.axis, self.zero_first = axis, zero_first
+        if table is not None:
+            shapes = np.shape(table), np.shape(index)
+        values = np.zeros(shapes[0], np.float32) if table is None else np.asarray(table, np.float32)
+        indices = np.zeros(shapes[1], np.int32) if index is None else np.asarray(index)
+        small = "uint8" if values.shape[-1] <= 256 else "int32"
+        self.table = self._state("table", values, "float32", trainable=True)
+        self.index = self._state("index", indices, small, trainable=False)
+
+    def _state(self, name, value, dtype, trainable):
+        return self.add_weight(
+            name=name,
+            shape=value.shape,
+            dtype=dtype,
+            initializer=lambda *_, **__: value,
+            trainable=trainable,
+            autocast=False,
+        )
+
+    def build(self, input_shape):
+        """Table and index exist from the start."""
+        self.built = True
+
+    def call(self, weight, training=None):
+        """Returns the shared values in the shape and dtype of `weight`."""
+        table = tf.convert_to_tensor(self.table)
+        if self.zero_first:
+            table *= (np.arange(self.table.shape[-1]) > 0).astype(np.float32)
+        index = tf.cast(self.index, tf.int32)
+        if self.axis is not None:
+            channels, values = self.table.shape
+            shape = [1] * len(self.index.shape)
+            shape[self.axis] = channels
+            index += np.arange(0, channels * values, values, dtype=np.int32).reshape(shape)
+        return tf.cast(tf.gather(tf.reshape(table, [-1]), index), weight.dtype)
+
+    def get_config(self):
+        """The shapes travel in the config, the numbers with the weights."""
+        shapes = [list(self.table.shape), list(self.index.shape)]
+        return {**super().get_config(), "axis": self.axis, "zero_first": self.zero_first, "shapes": shapes}
+
+
+@keras.saving.register_keras_serializable("keras_shrink")
 class Transformed(keras.layers.Wrapper):
     """Runs `layer` with transformed weights, and its output through further layers.
 
@@ -49,8 +114,9 @@ class Transformed(keras.layers.Wrapper):
     Args:
         layer: The layer to run. The wrapper takes its name.
         weights: Mapping from the name of a weight relative to its layer (`"kernel"`,
-            `"query/kernel"`) to the list of transforms, applied in order; each is a Keras layer
-            that maps a weight to a tensor of the same shape.
+            `"query/kernel"`), or its position in `layer.weights` as a string (`"3"`), to the list of
+            transforms, applied in order; each is a Keras layer that maps a weight to a tensor of the
+            same shape. Positions are for layers whose inner layers get a new name in each copy.
         outputs: Keras layers through which the output goes in turn, for example a quantizer.
         inner: Keras layers for values inside: subclasses that compute a layer in several steps send
             the results in between through these.
@@ -88,14 +154,18 @@ class Transformed(keras.layers.Wrapper):
         """Builds the wrapped layer, then the transforms on its weights."""
         super().build(input_shape)
         for name, chain in self.weight_transforms.items():
-            shape = self.variable(name).shape
+            variable = self.variable(name)
             for step in chain:
                 if not step.built:
-                    step.build(shape)
+                    step.build(variable.shape)
+                if getattr(step, "replaces_weight", False):
+                    variable.trainable = False
         self.built = True
 
     def variable(self, name):
-        """Returns the wrapped layer's float variable called `name`, relative to the layer."""
+        """Returns the wrapped layer's float variable of that name, relative to the layer, or position."""
+        if name.isdecimal() and int(name) < len(self.layer.weights):
+            return self.layer.weights[int(name)]
         found = {relative_name(self.layer, variable): variable for variable in self.layer.weights}
         if name not in found:
             raise ValueError(

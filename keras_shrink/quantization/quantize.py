@@ -8,9 +8,11 @@ import keras
 import tensorflow as tf
 
 from keras_shrink import select
+from keras_shrink.baking import opened
 from keras_shrink.quantization.activation_forms import HardSigmoid, SigmoidGate
 from keras_shrink.quantization.estimators import as_estimator
 from keras_shrink.quantization.float_forms import FloatIsland
+from keras_shrink.quantization.kept_structure import KeptStructure, scale_axes
 from keras_shrink.quantization.merge_forms import Elementwise
 from keras_shrink.quantization.overrides import choose
 from keras_shrink.quantization.plan import LEFT_OUT, Treatment, make_plan
@@ -18,7 +20,7 @@ from keras_shrink.quantization.ranges import ActivationQuantizer, FixedRange, ob
 from keras_shrink.quantization.rules.roles import ELEMENTWISE, FIXED_RANGES, FUSED
 from keras_shrink.quantization.weight_rounding import keeps_8_bits, weight_rounding
 from keras_shrink.rebuild import check_rebuildable, rebuild
-from keras_shrink.weights import Mask, Transformed
+from keras_shrink.weights import Transformed
 from tflite_export import samples
 
 
@@ -28,9 +30,9 @@ def quantize(model, config=None, *, overrides=None, strict=False):
     Weights are rounded to their grid at each step while the optimizer trains the float values
     behind them; activations are rounded at the end of each integer operator. Ranges of activations
     start from the first batch that `fit` brings; to use the model without training, give it data
-    with `calibrate`. Weights that are exactly zero (pruned) stay zero. BatchNormalization behind a
-    linear layer trains as usual and is folded into that layer at export; with a scale per channel
-    this is exact.
+    with `calibrate`. Weights that are exactly zero (pruned) stay zero, and in a clustered model those
+    that share a value go on sharing it. BatchNormalization behind a linear layer trains as usual and
+    is folded into that layer at export; with a scale per channel this is exact.
 
     Args:
         model: A built Functional or Sequential model, usually trained. It is not touched.
@@ -46,8 +48,9 @@ def quantize(model, config=None, *, overrides=None, strict=False):
 
     Raises:
         ValueError: If the model is subclassed, has no shapes yet or is quantized already; with
-            `strict`, if a layer cannot be quantized; without `per_channel`, if BatchNormalization is
-            not folded; if an override fits no layer or does not go with `config`.
+            `strict`, if a layer cannot be quantized; if BatchNormalization is not folded behind a kernel
+            with one scale (without `per_channel`, or clustered with one table); if an override fits no
+            layer or does not go with `config`.
 
     Example:
     >>> import keras, numpy as np, keras_shrink as ks
@@ -64,6 +67,7 @@ def quantize(model, config=None, *, overrides=None, strict=False):
         raise ValueError(
             f"The model is quantized already. Received: model={model.name!r}. Quantize the float one."
         )
+    model, shared = opened(model)
     choices = choose(model, config, overrides)
     config, own = choices.config, choices.per_layer(model)
     plan = make_plan(model, frozenset(key for key, value in own.items() if value is None))
@@ -71,10 +75,12 @@ def quantize(model, config=None, *, overrides=None, strict=False):
         _report(plan.refused, strict)
     _report_8_bits(model, plan, choices)
     _require_folded(model, plan, choices)
+    kept = KeptStructure(shared)
+    kept.check(model, plan.treatments)
 
     def exchange(copy, original):
         chosen = own.get(id(original)) or config
-        return _treat(copy, original, plan.treatments[id(original)], chosen)
+        return _treat(copy, original, plan.treatments[id(original)], chosen, kept)
 
     positions = iter(range(len(model.inputs)))
 
@@ -206,7 +212,7 @@ def _require_folded(model, plan, choices):
         )
 
 
-def _treat(copy, original, treatment: Treatment, config):
+def _treat(copy, original, treatment: Treatment, config, kept):
     """Returns the wrapper around `copy` that the plan asks for, or `copy` itself."""
     known = treatment.role
     if not isinstance(copy, keras.layers.Layer):
@@ -217,16 +223,16 @@ def _treat(copy, original, treatment: Treatment, config):
         outputs = (
             [ActivationQuantizer(momentum=config.momentum, name="range")] if treatment.rounds_output else []
         )
-        return FloatIsland.planned(copy, treatment, outputs=outputs)
+        return FloatIsland.planned(copy, treatment, weights=kept.others(original, ()), outputs=outputs)
     if known.reason:
-        return Transformed(copy, outputs=[ActivationQuantizer(momentum=config.momentum, name="range")])
-    weights = {
-        name: [
-            *_kept_zeros(original, name),
-            weight_rounding(original, name, axes, config, is_normalized=treatment.is_normalized),
-        ]
-        for name, axes in known.weights.items()
-    }
+        output = ActivationQuantizer(momentum=config.momentum, name="range")
+        return Transformed(copy, weights=kept.others(original, ()), outputs=[output])
+    weights = kept.others(original, known.weights)
+    for name, axes in known.weights.items():
+        chain = kept.of(original, name)
+        shared_axes = scale_axes(chain, axes)
+        rounding = weight_rounding(original, name, shared_axes, config, is_normalized=treatment.is_normalized)
+        weights[name] = [*chain, rounding]
     outputs = _outputs(copy, treatment, config)
     inner = [
         ActivationQuantizer(momentum=config.momentum, name=f"inner_range_{i}")
@@ -245,13 +251,6 @@ def _as_layer(operation, original):
     kind = ELEMENTWISE[type(operation).__name__]
     position, constant = constants[0] if constants else (1, None)
     return Elementwise(kind, constant=constant, constant_first=position == 0, name=operation.name)
-
-
-def _kept_zeros(layer, name):
-    kernel = keras.ops.convert_to_numpy(getattr(layer, name))
-    nonzero = kernel != 0
-    # All zero is an initial state, not a pruned one: masking it would freeze it for good.
-    return [Mask(nonzero, name=f"{name}_mask")] if nonzero.any() and not nonzero.all() else []
 
 
 def _outputs(copy, treatment, config):

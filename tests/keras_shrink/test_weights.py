@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from keras import layers
 
-from keras_shrink.weights import Mask, Transformed
+from keras_shrink.weights import Mask, SharedValues, Transformed
 
 WRAPPED = {
     "dense": (lambda: layers.Dense(3, name="inside"), (4,)),
@@ -70,3 +70,48 @@ def test_an_unknown_weight_is_named_with_those_there_are():
     wrapped = Transformed(layers.Dense(2, name="fc"), weights={"gamma": [Mask(np.ones((2,), bool))]})
     with pytest.raises(ValueError, match=r"it has \['bias', 'kernel'\].*name='gamma'"):
         wrapped(np.ones((1, 2), "float32"))
+
+
+@pytest.mark.parametrize("axis", [None, 0, 1])
+def test_shared_values_are_looked_up(axis):
+    generator = np.random.default_rng(0)
+    index = generator.integers(0, 3, (4, 5))
+    table = generator.normal(size=(3,) if axis is None else (index.shape[axis], 3)).astype("float32")
+    if axis is None:
+        expected = table[index]
+    else:
+        expected = np.take_along_axis(table, np.moveaxis(index, axis, 0), axis=1)
+    values = SharedValues(table, index, axis=axis)(np.zeros((4, 5), "float32")).numpy()
+    np.testing.assert_array_equal(np.moveaxis(values, axis or 0, 0), expected)
+
+
+@pytest.mark.parametrize("zero_first", [False, True])
+def test_the_first_value_stays_zero_if_asked(zero_first):
+    shared = SharedValues([0.0, 1.0], [[0, 1, 1]], zero_first=zero_first)
+    wrapped = Transformed(layers.Dense(3, use_bias=False), weights={"kernel": [shared]})
+    model = keras.Sequential([keras.Input((1,)), wrapped])
+    model.compile(keras.optimizers.SGD(0.1, momentum=0.9, weight_decay=0.1), "mse", jit_compile=False)
+    model.fit(np.ones((4, 1)), np.full((4, 3), 5.0), epochs=2, verbose=0)
+    first, second, third = wrapped.transformed("kernel").numpy()[0]
+    assert bool(first == 0) is zero_first
+    assert second == third != 1
+
+
+def test_a_weight_whose_values_are_shared_does_not_train_itself():
+    shared = SharedValues([0.5, 1.0], [[0, 1, 1]])
+    wrapped = Transformed(layers.Dense(3), weights={"kernel": [shared]})
+    wrapped.build((None, 1))
+    assert [variable.name for variable in wrapped.trainable_variables] == ["bias", "table"]
+
+
+@pytest.mark.parametrize(("values", "dtype"), [(256, "uint8"), (257, "int32")])
+def test_indices_take_a_byte_where_they_fit(values, dtype):
+    shared = SharedValues(np.arange(values), np.arange(values))
+    assert shared.index.dtype == dtype
+    np.testing.assert_array_equal(shared(np.zeros(values, "float32")), np.arange(values))
+
+
+def test_a_weight_can_be_named_by_its_position():
+    layer = layers.Dense(2, name="fc", kernel_initializer="ones", bias_initializer="ones")
+    wrapped = Transformed(layer, weights={"1": [Mask([True, False])]})
+    np.testing.assert_array_equal(wrapped(np.zeros((1, 3), "float32")), [[1.0, 0.0]])
