@@ -11,6 +11,7 @@ _HOMES: dict[str, str] = {
     "Distiller": "distillation.distiller",
     "Element": "pruning.patterns",
     "GradualPruning": "pruning.gradual",
+    "Int16x8": "quantization.config",
     "Int8": "quantization.config",
     "NofM": "pruning.patterns",
     "Pruner": "pruning.pruner",

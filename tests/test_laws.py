@@ -24,6 +24,7 @@ CONVERSION = {
     "crash.py",
     "fold.py",
     "fused_lstm.py",
+    "int16.py",
     "load.py",
     "samples.py",
     "saved_model.py",

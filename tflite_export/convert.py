@@ -11,6 +11,7 @@ from tflite_export import samples
 from tflite_export.converter_worker import (
     convert_in_subprocess,
     quantize16_in_subprocess,
+    quantize16_ranged_in_subprocess,
     quantize_in_subprocess,
 )
 from tflite_export.crash import find_culprit
@@ -18,6 +19,7 @@ from tflite_export.errors import ConversionError
 from tflite_export.fold import fold_constants
 from tflite_export.fused_lstm import fused_lstms, insert_lstms
 from tflite_export.int4 import pack_weights
+from tflite_export.int16 import as_ranges, check_scales
 from tflite_export.load import load_keras
 from tflite_export.model import TFLiteModel
 from tflite_export.promise import promise_of
@@ -100,20 +102,15 @@ def _converted(source, representative_data, dtype, promise) -> bytes:
         with fused_lstms(source) as lstms:
             function = _trace(source, specs)
     converter = _converter(function)
-    ready = []
-    if dtype in ("int8", "int8x4"):
-        ready = _prepare_int8(converter, function, specs, representative_data)
-    elif dtype == "int16x8":
-        ready = _prepare_int16x8(converter, function, specs, representative_data)
-    elif representative_data is not None:
-        raise ValueError(
-            f"Only {', '.join(_CALIBRATED[:-1])} and {_CALIBRATED[-1]} need representative_data. "
-            f"Received: representative_data with dtype={dtype!r}."
-        )
-    else:
-        _prepare_weights(converter, dtype)
+    ranged = dtype == "int16x8" and representative_data is None and _widths(function) == {16}
+    ready = [] if ranged else _prepare(converter, function, specs, representative_data, dtype)
     outputs = source.outputs if is_saved else _output_names(source)
-    content = _with_signature(_run(converter, ready, lstms), [spec.name for spec in specs], outputs)
+    content = _run(converter, ready, lstms)
+    if ranged:
+        ranges, scales = as_ranges(content)
+        content = quantize16_ranged_in_subprocess(ranges)
+        check_scales(content, scales)
+    content = _with_signature(content, [spec.name for spec in specs], outputs)
     if lstms:
         warnings.warn(
             "The file computes LSTM layers as an operator that keeps its state: each invocation "
@@ -126,6 +123,21 @@ def _converted(source, representative_data, dtype, promise) -> bytes:
     if dtype != "int8x4":
         return content
     return _with_4_bit_weights(content, only_exact=promise.dtype == "int8x4")
+
+
+def _prepare(converter, function, specs, representative_data, dtype):
+    """Sets the converter to a kind of file and returns the samples for its calibration."""
+    if dtype in ("int8", "int8x4"):
+        return _prepare_int8(converter, function, specs, representative_data)
+    if dtype == "int16x8":
+        return _prepare_int16x8(converter, function, specs, representative_data)
+    if representative_data is not None:
+        raise ValueError(
+            f"Only {', '.join(_CALIBRATED[:-1])} and {_CALIBRATED[-1]} need representative_data. "
+            f"Received: representative_data with dtype={dtype!r}."
+        )
+    _prepare_weights(converter, dtype)
+    return []
 
 
 def _with_4_bit_weights(content, only_exact) -> bytes:
@@ -151,10 +163,11 @@ def _prepare_int16x8(converter, function, specs, representative_data):
     """Sets the converter to int16 activations with int8 weights and returns the samples."""
     import tensorflow as tf
 
-    if any("FakeQuant" in op.type for op in _all_operations(function)):
+    if _widths(function):
         raise ValueError(
-            "int16x8 is made from a float model. Received: a quantization-aware model, whose ranges are "
-            "those of 8 bits. Convert the float model with representative_data."
+            "int16x8 is made from a float model with representative_data, or from a model quantized for it. "
+            f"Received: a model with ranges of {_named(_widths(function))} bits"
+            f"{'' if representative_data is None else ' and representative_data'}."
         )
     ready = _prepare_int8(converter, function, specs, representative_data)
     converter.inference_input_type = converter.inference_output_type = tf.int16
@@ -196,7 +209,12 @@ def _prepare_int8(converter, function, specs, representative_data):
     """Sets the converter to int8 and returns the samples for its calibration, none for a quantized model."""
     import tensorflow as tf
 
-    is_quantized = any("FakeQuant" in op.type for op in _all_operations(function))
+    is_quantized = bool(_widths(function))
+    if not _widths(function) <= {4, 8}:
+        raise ValueError(
+            f"The ranges of this model are those of {_named(_widths(function))} bits. Received: an int8 "
+            'dtype. Leave dtype out, or pass dtype="int16x8".'
+        )
     if is_quantized and representative_data is not None:
         raise ValueError(
             "This model brings its own ranges, so representative_data would be ignored. "
@@ -243,6 +261,16 @@ def _trace(model, specs):
 
     traced = tf.function(serve, input_signature=signature, autograph=False).get_concrete_function()
     return fold_constants(traced)
+
+
+def _widths(function) -> set[int]:
+    """Returns the widths of the fake-quantized values, none for a float model."""
+    rounding = [op for op in _all_operations(function) if "FakeQuant" in op.type]
+    return {int(op.get_attr("num_bits")) for op in rounding}
+
+
+def _named(widths) -> str:
+    return " and ".join(map(str, sorted(widths)))
 
 
 def _all_operations(function):

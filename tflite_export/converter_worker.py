@@ -51,6 +51,18 @@ def quantize16_in_subprocess(samples, content):
     return _ask("quantize16", (samples, content))
 
 
+def quantize16_ranged_in_subprocess(content):
+    """Returns a float `.tflite` with ranges quantized to int16 activations and int8 weights.
+
+    Args:
+        content: The float file; each activation has a range.
+
+    Raises:
+        ConversionError: If the quantizer refuses the model or crashes.
+    """
+    return _ask("quantize16_ranged", (content,))
+
+
 def _ask(job, arguments):
     request = pickle.dumps((job, arguments))
     root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -107,9 +119,19 @@ def _quantize(samples, content, *settings):
 
 
 def _quantize16(samples, content):
+    calibrator, _prepared = _calibrated(samples, content)
+    return _quantized16(calibrator)
+
+
+def _quantize16_ranged(content):
+    from tensorflow.lite.python.optimize import _pywrap_tensorflow_lite_calibration_wrapper as calibration
+
+    return _quantized16(calibration.CalibrationWrapper(content, [], []))
+
+
+def _quantized16(calibrator):
     import numpy as np
 
-    calibrator, _prepared = _calibrated(samples, content)
     int16, int64 = np.dtype("int16").num, np.dtype("int64").num
     # Inputs, outputs and activations of 16 bits, biases of 64 (32 would be wrong without a word).
     return calibrator.QuantizeModel(int16, int16, False, int16, int64, False, False)
@@ -136,7 +158,12 @@ def main():
     job, arguments = pickle.loads(request)
     _bypass_tensorflow()
     try:
-        jobs = {"convert": _convert, "quantize": _quantize, "quantize16": _quantize16}
+        jobs = {
+            "convert": _convert,
+            "quantize": _quantize,
+            "quantize16": _quantize16,
+            "quantize16_ranged": _quantize16_ranged,
+        }
         result = ("ok", jobs[job](*arguments))
     except Exception as error:
         result = ("error", str(error)[:2000])

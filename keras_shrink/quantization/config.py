@@ -47,8 +47,34 @@ class Int8:
             )
 
 
-Config = Int8
-CONFIGS = (Int8,)
+@dataclass(frozen=True)
+class Int16x8:
+    """16-bit activations with 8-bit weights: nearly the accuracy of floats, on TFLite Micro too.
+
+    Activations are symmetric with one scale per tensor, `real = scale * q` with q from -32768 to 32767;
+    weights are those of `Int8()`; biases become int64. Activations take twice the RAM, and kernels are
+    slower than with 8 bits: for signals with a wide range, such as audio, and for regression.
+
+    Attributes:
+        momentum: Of the moving average of activation ranges during training, in [0, 1).
+
+    Example:
+    >>> Int16x8()
+    Int16x8(momentum=0.99)
+    """
+
+    momentum: float = 0.99
+    activation_bits: ClassVar[int] = 16
+    weight_bits: ClassVar[int] = 8
+    per_channel: ClassVar[bool] = True
+
+    def __post_init__(self):
+        """Checks the settings."""
+        _check_momentum(self.momentum)
+
+
+Config = Int8 | Int16x8
+CONFIGS = (Int8, Int16x8)
 
 
 def checked_config(config) -> Config:

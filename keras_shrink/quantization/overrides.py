@@ -9,6 +9,7 @@ import keras
 
 from keras_shrink import select
 from keras_shrink.quantization.config import Config, checked_config
+from keras_shrink.weights import Transformed
 
 
 @dataclass(frozen=True)
@@ -61,14 +62,12 @@ def choose(model, config=None, overrides=None) -> Choices:
     for key, value in overrides.items():
         predicate = select.as_predicate(key)
         _check_value(predicate, value, config)
-        fitting = [(names, path) for names, path in paths if predicate.on_path(path)]
+        fitting = [(names, path) for names, path in paths if predicate.on_path(_opened(path))]
         if value is not None:
-            fitting = [(names, path) for names, path in fitting if select.kernels(path[-1])]
+            fitting = [(names, path) for names, path in fitting if _has_kernel(path)]
         if not fitting:
             what = "layer" if value is None else "layer with a kernel"
-            there = ", ".join(
-                "/".join(names) for names, path in paths if value is None or select.kernels(path[-1])
-            )
+            there = ", ".join("/".join(names) for names, path in paths if value is None or _has_kernel(path))
             raise ValueError(
                 f"An override fits no {what} of the model. Received: overrides={{{predicate}: {value}}}. "
                 f"There are: {there}."
@@ -79,6 +78,11 @@ def choose(model, config=None, overrides=None) -> Choices:
 
 
 def _check_value(predicate, value, config):
+    if value is None and config.activation_bits != 8:
+        raise ValueError(
+            "Only in an int8 network can layers stay float. "
+            f"Received: overrides={{{predicate}: None}} with config={config!r}."
+        )
     if value is None or type(value) is type(config):
         return
     kind = type(config).__name__
@@ -86,6 +90,15 @@ def _check_value(predicate, value, config):
         f"An override must be another {kind}(...) or None for float: all integer layers of a file share the "
         f"width of activations. Received: overrides={{{predicate}: {value!r}}} with config={config!r}."
     )
+
+
+def _opened(path):
+    """Returns the path with the layer inside a wrapper around weights that are clustered or masked."""
+    return (*path, path[-1].layer) if isinstance(path[-1], Transformed) else path
+
+
+def _has_kernel(path):
+    return bool(select.kernels(_opened(path)[-1]))
 
 
 def _paths(model, before=()) -> Iterator[tuple[tuple[str, ...], tuple[keras.layers.Layer, ...]]]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
 
 from keras_shrink.flow import Call, Flow, trace
 from keras_shrink.quantization.rules import role
@@ -54,24 +56,34 @@ class _Known(Flow):
 
     Attributes:
         left_out: `id(layer)` of the layers that stay float because the user wants it.
+        refuse: Function `(layer, role)` to why the width of activations has no form of it, or `""`.
+        never_alone: Activations whose own operator computes something else.
     """
 
     left_out: frozenset[int] = frozenset()
+    refuse: Callable[[Any, Role], str] = field(default=lambda layer, known: "")
+    never_alone: tuple[str, ...] = ("relu6",)
 
     def role(self, layer) -> Role:
         """What is known of a layer by itself."""
-        return LEFT_OUT if id(layer) in self.left_out else role(layer)
+        if id(layer) in self.left_out:
+            return LEFT_OUT
+        known = role(layer)
+        reason = known.reason or self.refuse(layer, known)
+        return Role(reason=reason) if reason else known
 
 
-def make_plan(model, left_out=frozenset()) -> Plan:
+def make_plan(model, left_out=frozenset(), **settings) -> Plan:
     """Returns the `Plan` for a built Functional or Sequential model.
 
     Args:
         model: The model.
         left_out: `id(layer)` of the layers that are to stay float.
+        **settings: `refuse` and `never_alone` for activations of another width.
     """
     traced = trace(model)
-    flow = _Known(**{part.name: getattr(traced, part.name) for part in fields(traced)}, left_out=left_out)
+    parts = {part.name: getattr(traced, part.name) for part in fields(traced)}
+    flow = _Known(**parts, left_out=left_out, **settings)
     roles: dict[int, Role] = {}
     rounds: dict[int, bool] = {}
     again: dict[int, tuple[int, ...]] = {}
@@ -106,11 +118,11 @@ def _in_context(flow: _Known, call: Call, known: Role) -> Role:
     if known.is_normalization and not _is_taken_in(flow, call, "is_linear"):
         return STANDALONE_NORMALIZATION
     if (
-        known.activation == "relu6"
+        known.activation in flow.never_alone
         and known.is_activation
         and not _is_taken_in(flow, call, "takes_activation")
     ):
-        return STANDALONE_RELU6
+        return replace(STANDALONE_RELU6, activation=known.activation)
     return known
 
 

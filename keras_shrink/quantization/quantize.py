@@ -16,8 +16,9 @@ from keras_shrink.quantization.kept_structure import KeptStructure, scale_axes
 from keras_shrink.quantization.merge_forms import Elementwise
 from keras_shrink.quantization.overrides import choose
 from keras_shrink.quantization.plan import LEFT_OUT, Treatment, make_plan
-from keras_shrink.quantization.ranges import ActivationQuantizer, FixedRange, observing
+from keras_shrink.quantization.ranges import ActivationQuantizer, observing
 from keras_shrink.quantization.rules.roles import ELEMENTWISE, FIXED_RANGES, FUSED
+from keras_shrink.quantization.sixteen_bits import fixed_range, observed_range, without_16_bits
 from keras_shrink.quantization.weight_rounding import keeps_8_bits, weight_rounding
 from keras_shrink.rebuild import check_rebuildable, rebuild
 from keras_shrink.weights import Transformed
@@ -67,10 +68,14 @@ def quantize(model, config=None, *, overrides=None, strict=False):
         raise ValueError(
             f"The model is quantized already. Received: model={model.name!r}. Quantize the float one."
         )
-    model, shared = opened(model)
     choices = choose(model, config, overrides)
+    model, shared = opened(model)
     config, own = choices.config, choices.per_layer(model)
-    plan = make_plan(model, frozenset(key for key, value in own.items() if value is None))
+    left_out = frozenset(key for key, value in own.items() if value is None)
+    wide = (
+        {"refuse": without_16_bits, "never_alone": ("relu", "relu6")} if config.activation_bits == 16 else {}
+    )
+    plan = make_plan(model, left_out, **wide)
     if plan.refused:
         _report(plan.refused, strict)
     _report_8_bits(model, plan, choices)
@@ -88,7 +93,7 @@ def quantize(model, config=None, *, overrides=None, strict=False):
         skipped = next(positions) in plan.unrounded_inputs
         if skipped or not keras.backend.is_float_dtype(tensor.dtype):
             return None
-        return ActivationQuantizer(momentum=config.momentum, name=f"{tensor.name}_int8")
+        return observed_range(config, f"{tensor.name}_int{config.activation_bits}")
 
     return rebuild(model, exchange, behind_input=behind_input)
 
@@ -220,12 +225,10 @@ def _treat(copy, original, treatment: Treatment, config, kept):
             return copy
         copy = _as_layer(copy, original)
     if known is LEFT_OUT:
-        outputs = (
-            [ActivationQuantizer(momentum=config.momentum, name="range")] if treatment.rounds_output else []
-        )
+        outputs = [observed_range(config, "range")] if treatment.rounds_output else []
         return FloatIsland.planned(copy, treatment, weights=kept.others(original, ()), outputs=outputs)
     if known.reason:
-        output = ActivationQuantizer(momentum=config.momentum, name="range")
+        output = observed_range(config, "range")
         return Transformed(copy, weights=kept.others(original, ()), outputs=[output])
     weights = kept.others(original, known.weights)
     for name, axes in known.weights.items():
@@ -234,10 +237,7 @@ def _treat(copy, original, treatment: Treatment, config, kept):
         rounding = weight_rounding(original, name, shared_axes, config, is_normalized=treatment.is_normalized)
         weights[name] = [*chain, rounding]
     outputs = _outputs(copy, treatment, config)
-    inner = [
-        ActivationQuantizer(momentum=config.momentum, name=f"inner_range_{i}")
-        for i in range(known.inner_ranges)
-    ]
+    inner = [observed_range(config, f"inner_range_{i}") for i in range(known.inner_ranges)]
     if weights or outputs or known.form is not Transformed:
         return known.form.planned(copy, treatment, weights=weights, outputs=outputs, inner=inner)
     return copy
@@ -259,9 +259,9 @@ def _outputs(copy, treatment, config):
         return []
     activation, alone = treatment.role.activation, treatment.role.is_activation
     momentum = config.momentum
-    final = ActivationQuantizer(momentum=momentum, never_negative=activation in FUSED, name="range")
+    final = observed_range(config, "range", never_negative=activation in FUSED)
     if activation in FIXED_RANGES:
-        final = FixedRange(*FIXED_RANGES[activation], name="fixed_range")
+        final = fixed_range(config, activation)
     composed = {
         "silu": lambda: SigmoidGate(momentum=momentum, name="gate"),
         "gelu": lambda: SigmoidGate(1.702, momentum=momentum, name="gate"),
@@ -273,5 +273,5 @@ def _outputs(copy, treatment, config):
     step = keras.layers.Activation(activation, name=activation) if composed is None else composed()
     # What was one layer are several operators: its activation runs behind its linear part.
     copy.activation = keras.activations.linear
-    before = [] if alone else [ActivationQuantizer(momentum=momentum, name="linear_range")]
+    before = [] if alone else [observed_range(config, "linear_range")]
     return [*before, step, final]
