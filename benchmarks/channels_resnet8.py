@@ -1,12 +1,12 @@
 """Accuracy of ResNet8 on CIFAR-10 with half of its multiply-accumulates cut out, as an int8 model.
 
-    KERAS_SHRINK_DATA=... KERAS_SHRINK_MODELS=... python benchmarks/channels_resnet8.py --epochs 20
+    KERAS_SHRINK_DATA=... KERAS_SHRINK_MODELS=... python benchmarks/channels_resnet8.py
 
 `mlperf_resnet8.h5` loses channels by `prune_channels(macs=0.5)`, judged by `channels.Taylor` on 2,048
 training pictures; what is left is trained on the training pictures, flipped and shifted, with their labels
 and with the answers of the whole model to the picture and to its mirror image. Both are converted to int8 and
-scored on the 10,000 test pictures with TFLM's arithmetic. Each run trains one epoch after the other and stops
-after `--pieces` of them; the next goes on where it stopped, from the files in `--folder`.
+scored on the 10,000 test pictures with TFLM's arithmetic. A run begins no further epoch
+after `--minutes`; the next goes on where it stopped, from the files in `--folder`.
 """
 
 import argparse
@@ -103,7 +103,8 @@ def cut(x, y):
 
 
 def train(options, x, y):
-    """Trains for `--pieces` epochs at most; returns whether all are done."""
+    """Trains for about `--minutes` at most; returns whether all epochs are done."""
+    start = time.time()
     file, log = Path(options.folder, "pruned.keras"), Path(options.folder, "log.jsonl")
     done = len(log.read_text().splitlines()) if log.exists() else 0
     lessons = Lessons(answers_of_the_whole(x, options.folder), x, y, options.batch_size, options.seed + done)
@@ -116,11 +117,11 @@ def train(options, x, y):
             0.0, options.epochs * len(lessons), warmup_target=options.learning_rate, warmup_steps=200
         )
         model.compile(keras.optimizers.Adam(rate), taught, jit_compile=False)
-    while done < options.epochs and options.pieces > 0:
+    while done < options.epochs and time.time() - start < 60 * options.minutes:
         began = time.time()
         history = model.fit(lessons, epochs=1, verbose=0).history
         model.save(file)
-        done, options.pieces = done + 1, options.pieces - 1
+        done += 1
         row = {"epoch": done, "loss": round(history["loss"][-1], 4), "seconds": round(time.time() - began)}
         with log.open("a") as stream:
             stream.write(json.dumps(row) + "\n")
@@ -132,8 +133,8 @@ def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--epochs", type=int, default=20)
-    parser.add_argument("--pieces", type=int, default=1000)
+    parser.add_argument("--epochs", type=int, default=12)
+    parser.add_argument("--minutes", type=float, default=1e9)
     parser.add_argument("--batch-size", type=int, default=64)
     parser.add_argument("--learning-rate", type=float, default=2e-3)
     parser.add_argument("--seed", type=int, default=0)

@@ -22,7 +22,8 @@ def test_links_lead_somewhere(path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "name", ["README.md", "docs/analysis.md", "docs/architecture.md", "docs/quantization.md"]
+    "name",
+    ["README.md", "docs/analysis.md", "docs/architecture.md", "docs/channels.md", "docs/quantization.md"],
 )
 def test_the_python_runs_from_top_to_bottom(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

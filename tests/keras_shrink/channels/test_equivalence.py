@@ -38,7 +38,8 @@ def silence(plan, roles):
         weight.variable.assign(value)
 
 
-def check(graph, seed, depth, roles, smooth):
+def difference(graph, seed, depth, roles, smooth=False):
+    """How far the outputs of a network and of what is left of it lie apart, over the largest output."""
     generator = np.random.default_rng(seed)
     keras.utils.set_random_seed(seed)
     model = shaken(graph(generator, smooth=smooth).build(depth), seed)
@@ -47,23 +48,23 @@ def check(graph, seed, depth, roles, smooth):
     x = samples_for(model)
     whole, smaller = model(x), plan.apply()
     assert smaller.count_params() == plan.parameters[1]
-    for promised, computed in zip(keras.tree.flatten(whole), keras.tree.flatten(smaller(x)), strict=True):
-        np.testing.assert_allclose(computed, promised, rtol=1e-4, atol=1e-4)
+    pairs = zip(keras.tree.flatten(whole), keras.tree.flatten(smaller(x)), strict=True)
+    return max(float(np.abs(a - b).max()) / max(1.0, float(np.abs(a).max())) for a, b in pairs)
 
 
 @examples(12)
 @given(seed=st.integers(0, 2**31), depth=st.integers(1, 8))
 def test_cutting_channels_that_are_zero_changes_no_output(seed, depth):
-    check(PictureGraph, seed, depth, ("makes", "scales", "shifts"), smooth=False)
+    assert difference(PictureGraph, seed, depth, ("makes", "scales", "shifts")) < 1e-4
 
 
 @examples(6)
 @given(seed=st.integers(0, 2**31), depth=st.integers(1, 4))
 def test_cutting_units_and_heads_that_are_zero_changes_no_output(seed, depth):
-    check(SequenceGraph, seed, depth, ("makes", "scales", "shifts"), smooth=False)
+    assert difference(SequenceGraph, seed, depth, ("makes", "scales", "shifts")) < 1e-4
 
 
 @examples(6)
 @given(seed=st.integers(0, 2**31), depth=st.integers(1, 8))
 def test_cutting_channels_that_nobody_reads_changes_no_output(seed, depth):
-    check(PictureGraph, seed, depth, ("reads",), smooth=True)
+    assert difference(PictureGraph, seed, depth, ("reads",), smooth=True) < 1e-4
