@@ -30,9 +30,9 @@ def rebuild(model, exchange=None, *, behind_input=None, inner_shape=None):
         model: A built Functional or Sequential `keras.Model`.
         exchange: A function `(copy, original) -> layer`, called once for each layer that is not
             itself a model. `copy` is a fresh, unbuilt layer with the configuration of `original`;
-            what is returned takes its place, usually a wrapper around `copy`. For a bare operation
-            (`x + y`) it is an operation, or a layer that takes the tensors alone. Defaults to keeping
-            every copy.
+            what is returned takes its place, usually a wrapper around `copy`; a list of layers takes
+            it one after the other. For a bare operation (`x + y`) it is an operation, or a layer that
+            takes the tensors alone. Defaults to keeping every copy.
         behind_input: A function `(input KerasTensor) -> layer or None`; a layer is inserted behind
             that input of the outer model. Defaults to inserting nothing.
         inner_shape: A function `(nested model, index) -> shape` of an input of a nested model, batch
@@ -48,65 +48,74 @@ def rebuild(model, exchange=None, *, behind_input=None, inner_shape=None):
     (4, 2)
     """
     check_rebuildable(model)
-    pairs = []
-    stand_ins = set()
-    reshaped = {}
-
-    def copy_layer(original):
-        if id(original) in reshaped:
-            return reshaped[id(original)]
-        if isinstance(original, keras.Model):  # only with `inner_shape`; else Keras opens it up itself
-            reshaped[id(original)] = _rebuild_nested(original, copy_layer, inner_shape, stand_ins)
-            return reshaped[id(original)]
-        replacement = exchanged(original)
-        if inner_shape is not None:
-            reshaped[id(original)] = replacement
-        return replacement
-
-    def exchanged(original):
-        copy = original.__class__.from_config(original.get_config())
-        pairs.append((original, copy))
-        replacement = copy if exchange is None else exchange(copy, original)
-        if isinstance(replacement, keras.layers.Layer) and not isinstance(original, keras.layers.Layer):
-            stand_ins.add(id(replacement))
-        return replacement
-
-    recursive = inner_shape is None
-    if isinstance(model, keras.Sequential):
-        new = _rebuild_sequential(model, copy_layer, behind_input, recursive)
-    else:
-        new = _rebuild_functional(model, copy_layer, behind_input, stand_ins, recursive)
-    for original, copy in pairs:
+    copies = _Copies(exchange, inner_shape)
+    new = copies.of_model(model, behind_input)
+    for original, copy in copies.pairs:
         _carry_state(original, copy)
     return new
 
 
-def _rebuild_nested(model, copy_layer, inner_shape, stand_ins):
-    if isinstance(model, keras.Sequential):
-        layers = [copy_layer(layer) for layer in model.layers]
-        start = keras.Input(batch_shape=inner_shape(model, 0), dtype=model.inputs[0].dtype)
-        return keras.Sequential([start, *layers], name=model.name)
-    shapes = [inner_shape(model, index) for index in range(len(model.inputs))]
-    return _rebuild_functional(model, copy_layer, None, stand_ins, False, shapes)
+class _Copies:
+    """Copies of layers and of the models between them; each layer has one, however often it is used."""
+
+    def __init__(self, exchange, inner_shape):
+        self.pairs = []
+        self.stand_ins = set()
+        self.followers = {}
+        self._exchange = exchange
+        self._inner_shape = inner_shape
+        self._known = {}
+
+    def of_model(self, model, behind_input=None, shapes=None):
+        """Returns the copy of a Functional or Sequential model, for inputs of the shapes given."""
+        shapes = shapes or [x.shape for x in model.inputs]
+        if isinstance(model, keras.Sequential):
+            return _rebuild_sequential(model, self, behind_input, shapes)
+        return _rebuild_functional(model, self, behind_input, shapes)
+
+    def __call__(self, original):
+        """Returns what takes the place of a layer; the first of it, where it is several (`chain`)."""
+        if id(original) not in self._known:
+            self._known[id(original)] = self._made(original)
+        return self._known[id(original)]
+
+    def chain(self, original):
+        """Returns all that takes the place of a layer, in order."""
+        first = self(original)
+        return [first, *self.followers.get(id(first), ())]
+
+    def _made(self, original):
+        if isinstance(original, (keras.Sequential, keras.src.models.functional.Functional)):
+            count = range(len(original.inputs))
+            shapes = [self._inner_shape(original, i) for i in count] if self._inner_shape else None
+            return self.of_model(original, shapes=shapes)
+        copy = original.__class__.from_config(original.get_config())
+        self.pairs.append((original, copy))
+        replacement = copy if self._exchange is None else self._exchange(copy, original)
+        if isinstance(replacement, list):
+            replacement, *rest = replacement
+            self.followers[id(replacement)] = rest
+        if isinstance(replacement, keras.layers.Layer) and not isinstance(original, keras.layers.Layer):
+            self.stand_ins.add(id(replacement))
+        return replacement
 
 
-def _rebuild_sequential(model, copy_layer, behind_input, recursive):
-    new = keras.models.clone_model(model, clone_function=copy_layer, recursive=recursive)
-    inserted = behind_input(new.inputs[0]) if behind_input else None
-    if inserted is None:
-        return new
+def _rebuild_sequential(model, copies, behind_input, shapes):
     source = model.inputs[0]
-    start = keras.Input(batch_shape=source.shape, dtype=source.dtype, name=source.name)
-    extended = keras.Sequential([start, inserted, *new.layers], name=model.name)
+    start = keras.Input(batch_shape=shapes[0], dtype=source.dtype, name=source.name)
+    inserted = behind_input(start) if behind_input else None
+    parts = [part for layer in model.layers for part in copies.chain(layer)]
+    first = [] if inserted is None else [inserted]
+    new = keras.Sequential([start, *first, *parts], name=model.name, trainable=model.trainable)
     if model.compiled:
-        extended.compile_from_config(model.get_compile_config())
-    return extended
+        new.compile_from_config(model.get_compile_config())
+    return new
 
 
-def _rebuild_functional(model, copy_layer, behind_input, stand_ins, recursive, shapes=None):
-    shapes = iter(shapes or [x.shape for x in model.inputs])
+def _rebuild_functional(model, copies, behind_input, shapes):
+    sizes = iter(shapes)
     inputs = keras.tree.map_structure(
-        lambda x: keras.Input(batch_shape=next(shapes), dtype=x.dtype, name=x.name), model.input
+        lambda x: keras.Input(batch_shape=next(sizes), dtype=x.dtype, name=x.name), model.input
     )
     inserted = {}
     for tensor in keras.tree.flatten(inputs):
@@ -116,18 +125,21 @@ def _rebuild_functional(model, copy_layer, behind_input, stand_ins, recursive, s
 
     def call(layer, *args, **kwargs):
         args, kwargs = keras.tree.map_structure(lambda x: inserted.get(id(x), x), (args, kwargs))
-        if id(layer) in stand_ins:
+        if id(layer) in copies.stand_ins:
             # A bare operation takes tensors and numbers one by one, a layer the tensors alone.
             tensors = [x for x in keras.tree.flatten((args, kwargs)) if isinstance(x, keras.KerasTensor)]
-            return layer(tensors if len(tensors) > 1 else tensors[0])
-        return layer(*args, **kwargs)
+            result = layer(tensors if len(tensors) > 1 else tensors[0])
+        else:
+            result = layer(*args, **kwargs)
+        for follower in copies.followers.get(id(layer), ()):
+            result = follower(result)
+        return result
 
     return keras.models.clone_model(
         model,
         input_tensors=inputs,
-        clone_function=copy_layer,
+        clone_function=copies,
         call_function=call,
-        recursive=recursive,
     )
 
 

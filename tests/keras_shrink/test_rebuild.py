@@ -89,3 +89,22 @@ def test_inputs_of_nested_models_take_another_shape_where_an_exchange_needs_it()
     assert copy.output_shape == (None, 2)
     assert copy.get_layer("inner").get_layer("deepest").input_shape == (None, 2)
     assert len(copy.weights) == len(model.weights) == 4
+
+
+def test_one_layer_can_become_several_anywhere():
+    model = nested()
+
+    def exchange(copy, original):
+        if original.name not in ("shared", "inside"):
+            return copy
+        return [copy, layers.Rescaling(2.0, name=f"{copy.name}_doubled")]
+
+    copy = rebuild(model, exchange)
+    names = [layer.name for layer in copy.get_layer("inner").layers]
+    assert names == ["inside", "inside_doubled"]
+    for original, made in ((model, copy), (model.get_layer("inner"), copy.get_layer("inner"))):
+        name = "shared" if original is model else "inside"
+        made.get_layer(name).set_weights(original.get_layer(name).get_weights())
+    x = pictures(4, shape=(4,))
+    wanted = 8 * model.predict(x, verbose=0)  # biases are zero: three calls, each doubled
+    np.testing.assert_allclose(copy.predict(x, verbose=0), wanted, rtol=1e-5)
