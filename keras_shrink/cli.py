@@ -43,11 +43,19 @@ def convert(
     output: Annotated[Path | None, typer.Option("--output", "-o", help="The .tflite to write.")] = None,
     samples: Annotated[int, typer.Option(help="How many of the inputs to use.")] = 500,
     c_array: Annotated[str | None, typer.Option(help="Also write NAME.h and NAME.c beside it.")] = None,
+    dtype: Annotated[
+        str | None,
+        typer.Option(
+            help="int8, int8x4, int16x8, dynamic_range, float16 or float32; what the model was quantized "
+            "for by default, int8 for a float one."
+        ),
+    ] = None,
 ):
-    """Convert a Keras model to an int8 .tflite."""
+    """Convert a Keras model to a .tflite, by default int8."""
     from keras_shrink.convert_command import convert_file
 
-    convert_file(model, representative, output or Path(model.name).with_suffix(".tflite"), samples, c_array)
+    target = output or Path(model.name).with_suffix(".tflite")
+    convert_file(model, representative, target, samples, c_array, dtype)
 
 
 @app.command()

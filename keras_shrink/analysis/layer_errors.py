@@ -11,7 +11,7 @@ import tensorflow as tf
 from keras_shrink.analysis.causes import Symptoms, explain
 from keras_shrink.flow import trace
 from keras_shrink.quantization.channels import input_channels, output_channels
-from keras_shrink.quantization.fake_quant import SymmetricWeights
+from keras_shrink.quantization.fake_quant import SymmetricWeights, WeightRounding
 from keras_shrink.quantization.quantize import calibrate, is_quantized
 from keras_shrink.quantization.ranges import ActivationQuantizer, FixedRange
 from keras_shrink.rebuild import rebuild
@@ -115,7 +115,7 @@ def quantization_error(model, data, config=None, *, overrides=None, method="minm
     parts = []
     for row, unit in enumerate(units):
         for part in unit.parts:
-            places.setdefault(id(part), (row, int(not isinstance(part, SymmetricWeights))))
+            places.setdefault(id(part), (row, int(not isinstance(part, WeightRounding))))
             parts.append(part)
     parts = list({id(part): part for part in parts}.values())
 
@@ -159,7 +159,7 @@ def _units(quantized) -> list[_Unit]:
         if id(layer) in found or not isinstance(layer, keras.layers.Layer):
             continue
         inside = [layer, *layer._flatten_layers(include_self=False)]
-        rounding = SymmetricWeights | ActivationQuantizer | FixedRange
+        rounding = WeightRounding | ActivationQuantizer | FixedRange
         parts = tuple(part for part in inside if isinstance(part, rounding))
         makers = [str(id(flow.makers[key].layer)) for key in call.inputs if key in flow.makers]
         inner = layer.layer if isinstance(layer, Transformed) else layer

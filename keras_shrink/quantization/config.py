@@ -73,8 +73,42 @@ class Int16x8:
         _check_momentum(self.momentum)
 
 
-Config = Int8 | Int16x8
-CONFIGS = (Int8, Int16x8)
+@dataclass(frozen=True)
+class WeightOnly:
+    """8-bit weights, float activations: a dynamic-range file for LiteRT on a phone or a PC.
+
+    Kernels are those of `Int8()`; everything else stays float, and no data is needed. The file stores
+    kernels of 1,024 and more values as integers, smaller ones as the floats they were rounded to. TFLite
+    Micro does not run such files.
+
+    Example:
+    >>> WeightOnly()
+    WeightOnly()
+    """
+
+    activation_bits: ClassVar[None] = None
+    weight_bits: ClassVar[int] = 8
+    per_channel: ClassVar[bool] = True
+
+
+@dataclass(frozen=True)
+class Float16:
+    """Weights of 16-bit floats in a float network: half the size, for GPUs and phones.
+
+    Kernels and biases are rounded to float16 in training; the file stores every weight so.
+
+    Example:
+    >>> Float16()
+    Float16()
+    """
+
+    activation_bits: ClassVar[None] = None
+    weight_bits: ClassVar[int] = 16
+    per_channel: ClassVar[bool] = True
+
+
+Config = Int8 | Int16x8 | WeightOnly | Float16
+CONFIGS = (Int8, Int16x8, WeightOnly, Float16)
 
 
 def checked_config(config) -> Config:

@@ -10,8 +10,16 @@ def _round_to_grid(weight, scale):
     return tf.round(weight / scale) * scale, lambda upstream: (upstream, None)
 
 
+class WeightRounding(keras.layers.Layer):
+    """A weight transform to the numbers that a file can hold; what all of them have in common."""
+
+    def build(self, input_shape):
+        """There is nothing to create."""
+        self.built = True
+
+
 @keras.saving.register_keras_serializable("keras_shrink")
-class SymmetricWeights(keras.layers.Layer):
+class SymmetricWeights(WeightRounding):
     """Weight transform onto a symmetric integer grid: `scale * round(w / scale)`.
 
     `scale = max|w| / (2**(num_bits - 1) - 1)` over `reduce_axes`, so the largest weight of each
@@ -38,10 +46,6 @@ class SymmetricWeights(keras.layers.Layer):
     def tflite_dtype(self):
         """What `tflite_export.convert` makes of a model with this layer."""
         return "int8" if self.num_bits == 8 else "int8x4"
-
-    def build(self, input_shape):
-        """There is nothing to create."""
-        self.built = True
 
     def scale(self, weight):
         """Returns the float32 scales of `weight`, with the reduced axes kept as 1."""

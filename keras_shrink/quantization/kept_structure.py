@@ -28,7 +28,10 @@ class KeptStructure:
 
     def of(self, layer, name):
         """Returns the transforms that keep the structure of the weight `name` of a layer, as a list."""
-        weight = getattr(layer, name)
+        return self.of_weight(getattr(layer, name), name)
+
+    def of_weight(self, weight, name):
+        """Returns the transforms that keep the structure of a weight, to be called `name`."""
         if id(weight) in self._shared:
             return list(self._shared[id(weight)])
         nonzero = keras.ops.convert_to_numpy(weight) != 0

@@ -42,6 +42,11 @@ def learn_ranges(model):
     quantizers = [
         layer for layer in new._flatten_layers(include_self=False) if isinstance(layer, ActivationQuantizer)
     ]
+    if not quantizers:
+        raise ValueError(
+            f"Activations are floats here and have no ranges to train. Received: model={model.name!r}. "
+            "Quantize with Int8() to have them."
+        )
     if any(float(quantizer.batches_seen.numpy()) == 0 for quantizer in quantizers):
         raise ValueError(
             f"Ranges must be known before they can be trained. Received: model={model.name!r}, which has "

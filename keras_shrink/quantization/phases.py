@@ -3,7 +3,7 @@
 import keras
 import tensorflow as tf
 
-from keras_shrink.quantization.fake_quant import SymmetricWeights
+from keras_shrink.quantization.fake_quant import WeightRounding
 from keras_shrink.quantization.quantize import is_quantized
 from keras_shrink.quantization.ranges import ActivationQuantizer, FixedRange
 
@@ -99,7 +99,7 @@ class QuantizationPhases(keras.callbacks.Callback):
     def _phased(self, layer):
         if isinstance(layer, ActivationQuantizer):
             return self._observer
-        if isinstance(layer, SymmetricWeights | FixedRange):
+        if isinstance(layer, WeightRounding | FixedRange):
             return self._rounding
         if isinstance(layer, keras.layers.BatchNormalization):
             return self._normalization

@@ -11,6 +11,8 @@ from keras_shrink import select
 from keras_shrink.baking import opened
 from keras_shrink.quantization.activation_forms import HardSigmoid, SigmoidGate
 from keras_shrink.quantization.estimators import as_estimator
+from keras_shrink.quantization.fake_quant import WeightRounding
+from keras_shrink.quantization.float_activations import round_weights
 from keras_shrink.quantization.float_forms import FloatIsland
 from keras_shrink.quantization.kept_structure import KeptStructure, scale_axes
 from keras_shrink.quantization.merge_forms import Elementwise
@@ -71,6 +73,8 @@ def quantize(model, config=None, *, overrides=None, strict=False):
     choices = choose(model, config, overrides)
     model, shared = opened(model)
     config, own = choices.config, choices.per_layer(model)
+    if config.activation_bits is None:
+        return round_weights(model, config, KeptStructure(shared))
     left_out = frozenset(key for key, value in own.items() if value is None)
     wide = (
         {"refuse": without_16_bits, "never_alone": ("relu", "relu6")} if config.activation_bits == 16 else {}
@@ -146,7 +150,7 @@ def calibrate(
     for quantizer in quantizers:
         quantizer.forget()
     batches = list(samples.batches(samples.specs_of(quantized), representative_data, batch_size))
-    for observe in estimator.passes(quantizers):
+    for observe in estimator.passes(quantizers) if quantizers else ():
         step = tf.function(
             lambda *parts: quantized(samples.packed(quantized, parts), training=False), reduce_retracing=True
         )
@@ -158,7 +162,7 @@ def calibrate(
 
 def is_quantized(model) -> bool:
     """Returns whether `model` came from `quantize` or `calibrate`."""
-    return bool(activation_quantizers(model))
+    return any(isinstance(layer, ActivationQuantizer | WeightRounding) for layer in model._flatten_layers())
 
 
 def activation_quantizers(model) -> dict[str, ActivationQuantizer]:

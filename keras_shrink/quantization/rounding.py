@@ -70,6 +70,11 @@ def learn_rounding(
     promised, computed = Taps(rebuild(new)), Taps(calibrate(new, batches, choices, method=method))
     originals, inner, own = (linear_parts(each) for each in (promised.model, computed.model, new))
     roundings = _roundings(computed.model)
+    if not roundings:
+        raise ValueError(
+            f"Nothing is rounded to integers that could be learned. Received: config={choices.config}, "
+            f"model={model.name!r}. The rounding of float16 is fine as it is."
+        )
     names = [name for name in own if name in inner and name in roundings]
     for name in names:
         promised.before_activation(originals[name], name)

@@ -54,6 +54,29 @@ def test_convert_writes_a_float_model_as_int8(run, files, tmp_path):
     assert te.read(target).inputs[0].dtype == "int8"
 
 
+@pytest.mark.parametrize(
+    ("dtype", "inside", "line"),
+    [
+        ("int16x8", "int16", "input x: int16 (1, 6), scale "),
+        ("float16", "float16", "output dense_1: float32 (1, 3)\n"),
+    ],
+)
+def test_convert_writes_the_kind_of_file_asked_for(run, files, tmp_path, dtype, inside, line):
+    data = ["--representative", files / "x.npy"] if dtype == "int16x8" else []
+    target = tmp_path / "model.tflite"
+    status, out, _ = run("convert", files / "float.keras", *data, "-o", target, "--dtype", dtype)
+    assert status == 0
+    assert line in out
+    assert inside in {tensor.dtype for tensor in te.read(target).main.tensors}
+
+
+def test_convert_writes_the_kind_of_file_that_the_model_was_quantized_for(run, files, tmp_path):
+    model = keras.saving.load_model(files / "float.keras")
+    ks.calibrate(model, pictures(64, shape=(6,)), ks.Int8(weight_bits=4)).save(tmp_path / "q.keras")
+    assert run("convert", tmp_path / "q.keras", "-o", tmp_path / "q.tflite")[0] == 0
+    assert "int4" in {tensor.dtype for tensor in te.read(tmp_path / "q.tflite").main.tensors}
+
+
 def test_convert_writes_a_c_array_beside(run, files, tmp_path):
     status, _, _ = run("convert", files / "qat.keras", "-o", tmp_path / "m.tflite", "--c-array", "net")
     assert status == 0
