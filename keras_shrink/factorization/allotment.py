@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 
 from keras_shrink.factorization.forms import Option
 
@@ -42,11 +43,12 @@ def by_limit(options, limit, cost):
 
 
 def by_budget(frontiers, budget, cost):
-    """Returns one option for each frontier: the sum of costs is at most `budget`, that of losses small.
+    """Returns one option for each frontier: the sum of costs is at most `budget`, the energy kept large.
 
-    Steps along the lower convex hull of each frontier are taken in the order of loss for each unit saved, so
-    layers whose energy sits in few singular values give first; what is left of the budget is then spent where
-    it helps most.
+    What counts is the product over the layers of the energy that each keeps, so that no layer is given up
+    for the others. Steps along the lower convex hull of each frontier are taken in the order of harm
+    (`-log` of the energy kept) for each unit saved, so layers whose energy sits in few singular values give
+    first; what is left of the budget is then spent where it helps most.
 
     Args:
         frontiers: List of frontiers, as `frontier` returns them.
@@ -55,13 +57,15 @@ def by_budget(frontiers, budget, cost):
 
     Returns:
         List of options, or None where even the cheapest of all cost more.
+
+    Reference:
+        Zhang et al., 2015, arXiv:1505.06798, section 3.3.
     """
     steps = []
     for index, options in enumerate(frontiers):
         hull = _hull(options, cost)
         for before, after in itertools.pairwise(hull):
-            slope = (after.loss - before.loss) / (getattr(before, cost) - getattr(after, cost))
-            steps.append((slope, index, after))
+            steps.append((_slope(before, after, cost), index, after))
     chosen = [options[0] for options in frontiers]
     spent = sum(getattr(option, cost) for option in chosen)
     for _, index, after in sorted(steps, key=lambda step: step[0]):
@@ -79,7 +83,7 @@ def _spend(chosen, frontiers, rest, cost):
             by_limit(options, getattr(now, cost) + rest, cost)
             for now, options in zip(chosen, frontiers, strict=True)
         ]
-        gains = [now.loss - better.loss for now, better in zip(chosen, affordable, strict=True)]
+        gains = [harm(now) - harm(better) for now, better in zip(chosen, affordable, strict=True)]
         if not gains or max(gains) <= 0:
             return chosen
         index = gains.index(max(gains))
@@ -87,8 +91,13 @@ def _spend(chosen, frontiers, rest, cost):
         chosen = [*chosen[:index], affordable[index], *chosen[index + 1 :]]
 
 
+def harm(option):
+    """Returns `-log` of the share of the energy that is kept."""
+    return -math.log(max(1.0 - option.loss, 1e-12))
+
+
 def _hull(options, cost):
-    """Returns the options on the lower convex hull of loss over cost."""
+    """Returns the options on the lower convex hull of harm over cost."""
     hull: list[Option] = []
     for option in options:
         while len(hull) > 1 and _slope(hull[-2], option, cost) <= _slope(hull[-2], hull[-1], cost):
@@ -98,4 +107,4 @@ def _hull(options, cost):
 
 
 def _slope(before, after, cost):
-    return (after.loss - before.loss) / (getattr(before, cost) - getattr(after, cost))
+    return (harm(after) - harm(before)) / (getattr(before, cost) - getattr(after, cost))

@@ -136,8 +136,8 @@ def plan(
             the form with fewest parameters.
         ranks: Goal: mapping from names of layers to ranks; a pair of ranks means Tucker-2.
         scope: For a share of parameters or multiplications: `"model"` for one budget over the whole
-            model, which layers share so that least energy is lost, or `"layer"` for the same share of
-            each layer.
+            model, which layers share so that the product of the energy they keep is largest, or `"layer"`
+            for the same share of each layer.
         forms: Which of `"basis"`, `"spatial"` and `"tucker"` to try for convolutions.
         multiple: Ranks are multiples of this; 4 or 8 suits the kernels of microcontrollers.
 
