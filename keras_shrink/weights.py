@@ -166,7 +166,7 @@ class Transformed(keras.layers.Wrapper):
         """Returns the wrapped layer's float variable of that name, relative to the layer, or position."""
         if name.isdecimal() and int(name) < len(self.layer.weights):
             return self.layer.weights[int(name)]
-        found = {relative_name(self.layer, variable): variable for variable in self.layer.weights}
+        found = weights_by_name(self.layer)
         if name not in found:
             raise ValueError(
                 f"Layer {self.name!r} has no weight of that name; it has {sorted(found)}. "
@@ -242,6 +242,11 @@ class Transformed(keras.layers.Wrapper):
         weights = {name: [restore(step) for step in chain] for name, chain in config.pop("weights").items()}
         outputs, inner = ([restore(step) for step in config.pop(name)] for name in ("outputs", "inner"))
         return cls(layer, weights=weights, outputs=outputs, inner=inner, **config)
+
+
+def weights_by_name(layer):
+    """Returns the variables of `layer`: name relative to the layer -> variable."""
+    return {relative_name(layer, variable): variable for variable in layer.weights}
 
 
 def relative_name(layer, variable):

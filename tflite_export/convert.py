@@ -20,6 +20,7 @@ from tflite_export.fold import fold_constants
 from tflite_export.fused_lstm import fused_lstms, insert_lstms
 from tflite_export.int4 import pack_weights
 from tflite_export.int16 import as_ranges, check_scales
+from tflite_export.integer_islands import close_islands
 from tflite_export.load import load_keras
 from tflite_export.model import TFLiteModel
 from tflite_export.promise import promise_of
@@ -110,7 +111,7 @@ def _converted(source, representative_data, dtype, promise) -> bytes:
         ranges, scales = as_ranges(content)
         content = quantize16_ranged_in_subprocess(ranges)
         check_scales(content, scales)
-    content = _with_signature(content, [spec.name for spec in specs], outputs)
+    content = _with_signature(close_islands(content), [spec.name for spec in specs], outputs)
     if lstms:
         warnings.warn(
             "The file computes LSTM layers as an operator that keeps its state: each invocation "

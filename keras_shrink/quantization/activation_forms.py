@@ -1,10 +1,17 @@
 """Activations made of several integer operators, rounded between them."""
 
-import keras
+import math
 
+import keras
+import tensorflow as tf
+
+from keras_shrink.quantization.depthwise_forms import depthwise
 from keras_shrink.quantization.ranges import ActivationQuantizer, FixedRange
+from keras_shrink.weights import Transformed
 
 SIGMOID_RANGE = (0.0, 255 / 256)
+LOG_SOFTMAX_RANGE = (-15.9375, 0.0)
+SELU = {"alpha": 1.6732632423543772, "gain": 1.0507009873554805}
 
 
 @keras.saving.register_keras_serializable("keras_shrink")
@@ -63,3 +70,120 @@ class HardSigmoid(keras.layers.Layer):
     def compute_output_spec(self, x, training=None):
         """As the input."""
         return keras.KerasTensor(x.shape, dtype=x.dtype)
+
+
+@keras.saving.register_keras_serializable("keras_shrink")
+class SplitReLU6(keras.layers.Layer):
+    """A ReLU6 behind an operator that takes in none: as the activation of a depthwise convolution by 1."""
+
+    def build(self, input_shape):
+        """There is nothing to create."""
+        self.built = True
+
+    def call(self, x, training=None):
+        """Returns the activation; same shape and dtype."""
+        return keras.ops.relu6(x if training else depthwise(x, 1.0, 0.0))
+
+    def compute_output_spec(self, x, training=None):
+        """As the input."""
+        return keras.KerasTensor(x.shape, dtype=x.dtype)
+
+
+@keras.saving.register_keras_serializable("keras_shrink")
+class Softplus(keras.layers.Layer):
+    """`log(1 + exp(x))` as what a log softmax over `x` and 0 gives for the 0, negated.
+
+    That operator's results lie in -15.94 to 0 in steps of 1/16, whatever `x` is.
+    """
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.log_range = FixedRange(*LOG_SOFTMAX_RANGE, name="log_range")
+
+    def build(self, input_shape):
+        """The parts exist from the start."""
+        self.built = True
+
+    def call(self, x, training=None):
+        """Returns the activation; same shape and dtype."""
+        pairs = tf.pad(tf.reshape(x, [-1, math.prod(x.shape[1:]), 1]), [[0, 0], [0, 0], [0, 1]])
+        logs = self.log_range(tf.nn.log_softmax(pairs), training=training)
+        return -1.0 * tf.reshape(logs[..., 1], [-1, *x.shape[1:]])
+
+    def compute_output_spec(self, x, training=None):
+        """As the input."""
+        return keras.KerasTensor(x.shape, dtype=x.dtype)
+
+
+def scaled_elu(x, alpha, gain, roundings, training):
+    """Returns `gain * (alpha * elu(x) + (1 - alpha) * relu(x))`, an ELU that tends to `-gain * alpha`.
+
+    Args:
+        x: Any tensor.
+        alpha: What the curve tends to, negated.
+        gain: What the result is multiplied with.
+        roundings: `SCALED_ELU_RANGES` layers that round what is computed in between.
+        training: As given to the roundings.
+    """
+    of_curve, of_scaled, of_line, of_rest = roundings
+    curve = of_curve(tf.nn.elu(x), training=training)
+    scaled = of_scaled(curve * (gain * alpha), training=training)
+    line = of_line(tf.nn.relu(x), training=training)
+    return scaled + of_rest(line * (gain * (1 - alpha)), training=training)
+
+
+SCALED_ELU_RANGES = 4
+
+
+@keras.saving.register_keras_serializable("keras_shrink")
+class ScaledELU(keras.layers.Layer):
+    """SELU, `1.0507 * elu(x)` with `alpha` 1.6733, in several operators.
+
+    Args:
+        momentum: Of the ranges inside.
+    """
+
+    def __init__(self, *, momentum=0.99, **kwargs):
+        super().__init__(**kwargs)
+        self.momentum = momentum
+        self.inner = [
+            ActivationQuantizer(momentum=momentum, name=f"inner_range_{i}") for i in range(SCALED_ELU_RANGES)
+        ]
+
+    def build(self, input_shape):
+        """The parts exist from the start."""
+        self.built = True
+
+    def call(self, x, training=None):
+        """Returns the activation; same shape and dtype."""
+        return scaled_elu(x, SELU["alpha"], SELU["gain"], self.inner, training)
+
+    def compute_output_spec(self, x, training=None):
+        """As the input."""
+        return keras.KerasTensor(x.shape, dtype=x.dtype)
+
+    def get_config(self):
+        """The momentum."""
+        return {**super().get_config(), "momentum": self.momentum}
+
+
+@keras.saving.register_keras_serializable("keras_shrink")
+class ELUInSteps(Transformed):
+    """An ELU layer with another `alpha` than 1."""
+
+    def run_layer(self, inputs, training, **kwargs):
+        """Returns the layer's output before it is rounded."""
+        return scaled_elu(inputs, self.layer.alpha, 1.0, self.inner, training)
+
+
+def composed_activation(name, momentum):
+    """Returns the layer that computes an activation as several operators; None where one does it."""
+    made = {
+        "silu": lambda: SigmoidGate(momentum=momentum, name="gate"),
+        "gelu": lambda: SigmoidGate(1.702, momentum=momentum, name="gate"),
+        "hard_sigmoid": lambda: HardSigmoid(name="hard_sigmoid"),
+        "softplus": lambda: Softplus(name="softplus"),
+        "selu": lambda: ScaledELU(momentum=momentum, name="selu"),
+        "relu6": lambda: SplitReLU6(name="relu6"),
+    }.get(name)
+    return None if made is None else made()

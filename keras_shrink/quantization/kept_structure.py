@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import keras
 
-from keras_shrink.weights import Mask, SharedValues
+from keras_shrink.weights import Mask, SharedValues, weights_by_name
 
 
 class KeptStructure:
@@ -28,7 +28,7 @@ class KeptStructure:
 
     def of(self, layer, name):
         """Returns the transforms that keep the structure of the weight `name` of a layer, as a list."""
-        return self.of_weight(getattr(layer, name), name)
+        return self.of_weight(weights_by_name(layer)[name], name)
 
     def of_weight(self, weight, name):
         """Returns the transforms that keep the structure of a weight, to be called `name`."""
@@ -40,7 +40,8 @@ class KeptStructure:
 
     def others(self, layer, names):
         """Returns position -> transforms for the shared weights of a layer that are not among `names`."""
-        known = {id(getattr(layer, name)) for name in names}
+        own = weights_by_name(layer) if names else {}
+        known = {id(own[name]) for name in names}
         weights = getattr(layer, "weights", [])
         return {
             str(i): list(self._shared[id(weight)])

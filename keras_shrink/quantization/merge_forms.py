@@ -72,48 +72,14 @@ class JoinedRanges(Transformed):
 
 @keras.saving.register_keras_serializable("keras_shrink")
 class NearestUpSampling(Transformed):
-    """An UpSampling layer that repeats values, as one operator instead of a chain of copies."""
+    """An UpSampling or RepeatVector layer, as one operator instead of a chain of copies."""
 
     def run_layer(self, inputs, training, **kwargs):
         """Returns the layer's output before it is rounded."""
-        flat = inputs.shape.rank == 3
-        image = inputs[:, :, tf.newaxis] if flat else inputs
-        size = (self.layer.size, 1) if flat else self.layer.size
-        shape = [side * factor for side, factor in zip(image.shape[1:3], size, strict=True)]
-        result = tf.image.resize(image, shape, method="nearest")
-        return result[:, :, 0] if flat else result
-
-
-@keras.saving.register_keras_serializable("keras_shrink")
-class Elementwise(keras.layers.Layer):
-    """Stands for a bare operation such as `x + y` or `x * 0.5`, so that its result can be rounded.
-
-    Args:
-        kind: Name of a function of `keras.ops` of two arguments: `"add"`, `"multiply"`, ...
-        constant: The other operand where there is only one tensor, a number. Defaults to None.
-        constant_first: Whether the constant is the left operand.
-    """
-
-    def __init__(self, kind, *, constant=None, constant_first=False, **kwargs):
-        super().__init__(**kwargs)
-        self.kind, self.constant, self.constant_first = kind, constant, constant_first
-
-    def build(self, input_shape):
-        """There is nothing to create."""
-        self.built = True
-
-    def call(self, inputs):
-        """Returns the result for one tensor, or for a list of two."""
-        operands = list(inputs) if isinstance(inputs, list | tuple) else [inputs]
-        if self.constant is not None:
-            operands.insert(0 if self.constant_first else 1, self.constant)
-        return getattr(keras.ops, self.kind)(*operands)
-
-    def get_config(self):
-        """All settings."""
-        return {
-            **super().get_config(),
-            "kind": self.kind,
-            "constant": self.constant,
-            "constant_first": self.constant_first,
-        }
+        layer, sides = self.layer, inputs.shape
+        if isinstance(layer, keras.layers.UpSampling2D):
+            size = [side * factor for side, factor in zip(sides[1:3], layer.size, strict=True)]
+            return tf.image.resize(inputs, size, method="nearest")
+        steps = layer.n if isinstance(layer, keras.layers.RepeatVector) else layer.size * sides[1]
+        rows = tf.reshape(inputs, [-1, 1 if sides.rank == 2 else sides[1], 1, sides[-1]])
+        return tf.reshape(tf.image.resize(rows, [steps, 1], method="nearest"), [-1, steps, sides[-1]])

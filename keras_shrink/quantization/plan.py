@@ -7,10 +7,10 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from keras_shrink.flow import Call, Flow, trace
+from keras_shrink.quantization.depthwise_forms import ReLU6AsDepthwise
 from keras_shrink.quantization.rules import role
-from keras_shrink.quantization.rules.activations import STANDALONE_RELU6
 from keras_shrink.quantization.rules.normalization import STANDALONE_NORMALIZATION
-from keras_shrink.quantization.rules.roles import FIXED_RANGES, FUSED, Role
+from keras_shrink.quantization.rules.roles import FUSED, Role
 
 
 @dataclass(frozen=True)
@@ -57,12 +57,12 @@ class _Known(Flow):
     Attributes:
         left_out: `id(layer)` of the layers that stay float because the user wants it.
         refuse: Function `(layer, role)` to why the width of activations has no form of it, or `""`.
-        never_alone: Activations whose own operator computes something else.
+        never_alone: Activations that need an operator before them, besides those that say so themselves.
     """
 
     left_out: frozenset[int] = frozenset()
     refuse: Callable[[Any, Role], str] = field(default=lambda layer, known: "")
-    never_alone: tuple[str, ...] = ("relu6",)
+    never_alone: tuple[str, ...] = ()
 
     def role(self, layer) -> Role:
         """What is known of a layer by itself."""
@@ -117,12 +117,9 @@ def _in_context(flow: _Known, call: Call, known: Role) -> Role:
     """Returns the role of a layer after a look at its neighbours."""
     if known.is_normalization and not _is_taken_in(flow, call, "is_linear"):
         return STANDALONE_NORMALIZATION
-    if (
-        known.activation in flow.never_alone
-        and known.is_activation
-        and not _is_taken_in(flow, call, "takes_activation")
-    ):
-        return replace(STANDALONE_RELU6, activation=known.activation)
+    alone = ReLU6AsDepthwise if known.activation in flow.never_alone else known.form_alone
+    if known.is_activation and alone is not None and not _is_taken_in(flow, call, "takes_activation"):
+        return replace(known, form=alone)
     return known
 
 
@@ -153,14 +150,16 @@ def _integers_before(flow: _Known, call: Call, rounds) -> tuple[int, ...]:
 def _joins_further_on(flow: _Known, key: int) -> bool:
     """Whether a tensor without a prescribed scale only leads, its range unchanged, into a join of ranges."""
     maker = _maker(flow, key, through_same_range=True)
-    if maker is not None and (
-        flow.role(maker.layer).activation in FIXED_RANGES or flow.role(maker.layer).joins_ranges
-    ):
+    if maker is not None and _has_a_scale_of_its_own(flow.role(maker.layer)):
         return False
     reader = flow.sole_reader(key)
     while reader is not None and flow.role(reader.layer).same_range:
         reader = flow.sole_reader(reader.outputs[0])
     return reader is not None and flow.role(reader.layer).joins_ranges
+
+
+def _has_a_scale_of_its_own(known: Role) -> bool:
+    return known.prescribed_range is not None or known.has_own_scale or known.joins_ranges
 
 
 def _ends_an_operator(flow: _Known, call: Call, known: Role) -> bool:
@@ -169,7 +168,7 @@ def _ends_an_operator(flow: _Known, call: Call, known: Role) -> bool:
         return not readers or any(flow.role(reader.layer) is not LEFT_OUT for reader in readers)
     if known.reason:
         return True
-    if known.same_range or _joins_further_on(flow, call.outputs[0]):
+    if known.same_range or known.has_own_scale or _joins_further_on(flow, call.outputs[0]):
         return False
     reader = _reader(flow, call.outputs[0])
     if reader is None:

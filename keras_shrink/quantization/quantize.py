@@ -9,17 +9,17 @@ import tensorflow as tf
 
 from keras_shrink import select
 from keras_shrink.baking import opened
-from keras_shrink.quantization.activation_forms import HardSigmoid, SigmoidGate
+from keras_shrink.quantization.activation_forms import composed_activation
 from keras_shrink.quantization.estimators import as_estimator
 from keras_shrink.quantization.fake_quant import WeightRounding
 from keras_shrink.quantization.float_activations import round_weights
 from keras_shrink.quantization.float_forms import FloatIsland
 from keras_shrink.quantization.kept_structure import KeptStructure, scale_axes
-from keras_shrink.quantization.merge_forms import Elementwise
+from keras_shrink.quantization.operations import layer_for
 from keras_shrink.quantization.overrides import choose
 from keras_shrink.quantization.plan import LEFT_OUT, Treatment, make_plan
-from keras_shrink.quantization.ranges import ActivationQuantizer, observing
-from keras_shrink.quantization.rules.roles import ELEMENTWISE, FIXED_RANGES, FUSED
+from keras_shrink.quantization.ranges import ActivationQuantizer, FixedRange, observing
+from keras_shrink.quantization.rules.roles import FIXED_RANGES, FUSED
 from keras_shrink.quantization.sixteen_bits import fixed_range, observed_range, without_16_bits
 from keras_shrink.quantization.weight_rounding import keeps_8_bits, weight_rounding
 from keras_shrink.rebuild import check_rebuildable, rebuild
@@ -225,9 +225,10 @@ def _treat(copy, original, treatment: Treatment, config, kept):
     """Returns the wrapper around `copy` that the plan asks for, or `copy` itself."""
     known = treatment.role
     if not isinstance(copy, keras.layers.Layer):
-        if known.reason:
+        stand_in = layer_for(original)
+        if stand_in is None:
             return copy
-        copy = _as_layer(copy, original)
+        copy = stand_in
     if known is LEFT_OUT:
         outputs = [observed_range(config, "range")] if treatment.rounds_output else []
         return FloatIsland.planned(copy, treatment, weights=kept.others(original, ()), outputs=outputs)
@@ -247,34 +248,22 @@ def _treat(copy, original, treatment: Treatment, config, kept):
     return copy
 
 
-def _as_layer(operation, original):
-    """Returns the layer that stands for a bare operation such as `x + 3.0`."""
-    (node,) = original._inbound_nodes
-    operands = [*node.arguments.args, *node.arguments.kwargs.values()]
-    constants = [(i, x) for i, x in enumerate(operands) if not isinstance(x, keras.KerasTensor)]
-    kind = ELEMENTWISE[type(operation).__name__]
-    position, constant = constants[0] if constants else (1, None)
-    return Elementwise(kind, constant=constant, constant_first=position == 0, name=operation.name)
-
-
 def _outputs(copy, treatment, config):
     """Returns the layers through which the output of `copy` goes: activations and roundings."""
     if not treatment.rounds_output:
         return []
-    activation, alone = treatment.role.activation, treatment.role.is_activation
-    momentum = config.momentum
+    known = treatment.role
+    activation, alone = known.activation, known.is_activation
     final = observed_range(config, "range", never_negative=activation in FUSED)
-    if activation in FIXED_RANGES:
+    if known.output_range is not None:
+        final = FixedRange(*known.output_range, name="fixed_range")
+    elif activation in FIXED_RANGES:
         final = fixed_range(config, activation)
-    composed = {
-        "silu": lambda: SigmoidGate(momentum=momentum, name="gate"),
-        "gelu": lambda: SigmoidGate(1.702, momentum=momentum, name="gate"),
-        "hard_sigmoid": lambda: HardSigmoid(name="hard_sigmoid"),
-    }.get(activation)
-    fused = activation in FUSED and not treatment.role.splits_activation
+    fused = activation in FUSED and not known.splits_activation
+    composed = None if fused else composed_activation(activation, config.momentum)
     if activation == "linear" or fused or (alone and composed is None):
         return [final]
-    step = keras.layers.Activation(activation, name=activation) if composed is None else composed()
+    step = keras.layers.Activation(activation, name=activation) if composed is None else composed
     # What was one layer are several operators: its activation runs behind its linear part.
     copy.activation = keras.activations.linear
     before = [] if alone else [observed_range(config, "linear_range")]

@@ -6,6 +6,8 @@ import keras
 import tensorflow as tf
 from keras import layers
 
+from keras_shrink.quantization.operation_forms import Elementwise
+from keras_shrink.quantization.operations import layer_for
 from keras_shrink.quantization.ranges import ActivationQuantizer, FixedRange
 from keras_shrink.quantization.rules.roles import FIXED_RANGES, Role
 
@@ -25,6 +27,7 @@ _LAYERS = (
     layers.Cropping1D,
     layers.Cropping2D,
     layers.Dense,
+    Elementwise,
     layers.DepthwiseConv1D,
     layers.DepthwiseConv2D,
     layers.Flatten,
@@ -115,9 +118,12 @@ def without_16_bits(layer, known: Role) -> str:
     >>> without_16_bits(layers.LeakyReLU(), Role(activation="leaky_relu"))
     'no form of LeakyReLU with activations of 16 bits is known'
     """
-    plain = known.is_identity or not isinstance(layer, layers.Layer)
-    if not plain and not isinstance(layer, _LAYERS):
-        return f"no form of {type(layer).__name__} with activations of 16 bits is known"
+    kind = type(layer).__name__
+    stand_in = layer if isinstance(layer, layers.Layer) else layer_for(layer)
+    if not known.is_identity and not isinstance(stand_in, _LAYERS):
+        return f"no form of {kind} with activations of 16 bits is known"
+    if known.output_range is not None:
+        return f"no form of {kind} with activations of 16 bits is known that ends at {known.output_range[1]}"
     if getattr(layer, "interpolation", "nearest") != "nearest":
         return f"its interpolation {layer.interpolation} has no form of 16 bits (nearest has)"
     if known.activation not in _ACTIVATIONS:

@@ -7,6 +7,7 @@ import numpy as np
 
 from keras_shrink.quantization.fake_quant import SymmetricWeights
 from keras_shrink.quantization.learned_steps import LearnedSteps
+from keras_shrink.weights import weights_by_name
 from tflite_export.int4 import round_to_4_bits
 
 # Layers that become operators whose TFLM kernels read 4-bit weights.
@@ -59,7 +60,7 @@ def weight_rounding(layer, name, axes, config, *, is_normalized=False) -> Symmet
         return SymmetricWeights(axes, name=label)
     if isinstance(layer, keras.layers.Dense):
         axes = None
-    kernel = keras.ops.convert_to_numpy(getattr(layer, name))
+    kernel = keras.ops.convert_to_numpy(weights_by_name(layer)[name])
     return LearnedSteps(axes, num_bits=config.weight_bits, start=best_steps(kernel, axes), name=label)
 
 

@@ -5,7 +5,15 @@ it, `role.register(MyLayer, lambda layer: Role(...))`.
 """
 
 # Importing a module registers its rules.
-from keras_shrink.quantization.rules import activations, linear, merges, normalization, shapes
+from keras_shrink.quantization.rules import (  # noqa: F401
+    activations,
+    attention,
+    linear,
+    merges,
+    normalization,
+    operations,
+    shapes,
+)
 from keras_shrink.quantization.rules.roles import Role, activation_name, role
 
-__all__ = ["Role", "activation_name", "activations", "linear", "merges", "normalization", "role", "shapes"]
+__all__ = ["Role", "activation_name", "role"]

@@ -4,22 +4,42 @@ from __future__ import annotations
 
 from keras import layers
 
-from keras_shrink.quantization.depthwise_forms import ReLU6AsDepthwise
+from keras_shrink.quantization.activation_forms import SCALED_ELU_RANGES, ELUInSteps
+from keras_shrink.quantization.depthwise_forms import (
+    ReLU6AsDepthwise,
+    SaturatedReLU,
+    SaturatedReLUAsDepthwise,
+)
 from keras_shrink.quantization.rules.roles import Role, activation_name, checked, role
-
-STANDALONE_RELU6 = Role(activation="relu6", is_activation=True, form=ReLU6AsDepthwise)
 
 
 @role.register(layers.ReLU)
 def _(layer):
-    if layer.threshold or layer.max_value not in (None, 6) or (layer.negative_slope and layer.max_value):
+    if layer.threshold or (layer.max_value is not None and (layer.negative_slope or layer.max_value <= 0)):
         return Role(
             reason=f"ReLU(max_value={layer.max_value}, negative_slope={layer.negative_slope}, "
-            f"threshold={layer.threshold}) has no integer form here (max_value None or 6 has)"
+            f"threshold={layer.threshold}) has no integer form here (max_value alone has, or negative_slope)"
         )
     if layer.negative_slope:
         return Role(activation="leaky_relu", is_activation=True)
-    return Role(activation="relu" if layer.max_value is None else "relu6", is_activation=True)
+    if layer.max_value is None:
+        return Role(activation="relu", is_activation=True)
+    if layer.max_value == 6:
+        return Role(activation="relu6", is_activation=True, form_alone=ReLU6AsDepthwise)
+    return Role(
+        activation="relu",
+        is_activation=True,
+        output_range=(0.0, float(layer.max_value)),
+        form=SaturatedReLU,
+        form_alone=SaturatedReLUAsDepthwise,
+    )
+
+
+@role.register(layers.ELU)
+def _(layer):
+    if layer.alpha == 1:
+        return Role(activation="elu", is_activation=True)
+    return Role(form=ELUInSteps, inner_ranges=SCALED_ELU_RANGES)
 
 
 @role.register(layers.LeakyReLU)

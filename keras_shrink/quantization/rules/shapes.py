@@ -33,7 +33,6 @@ for _kind in (
     layers.Flatten,
     layers.Reshape,
     layers.Permute,
-    layers.RepeatVector,
 ):
     role.register(_kind, _same_range)
 
@@ -48,6 +47,11 @@ def _(layer):
         )
     form = NearestUpSampling if interpolation == "nearest" else Transformed
     return checked(layer, Role(same_range=True, form=form))
+
+
+@role.register(layers.RepeatVector)
+def _(layer):
+    return Role(same_range=True, form=NearestUpSampling)
 
 
 def _identity(layer) -> Role:

@@ -1,0 +1,94 @@
+"""Attention as integer operators: projections, matrix products and a softmax, rounded after each."""
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from keras_shrink.quantization.ranges import FixedRange, is_observing
+from keras_shrink.quantization.rules.roles import FIXED_RANGES
+from keras_shrink.weights import Transformed
+
+# A score this far below a row's largest has a probability of less than a tenth of a step.
+MASKED_BELOW = 8.0
+
+
+@keras.saving.register_keras_serializable("keras_shrink")
+class AttentionInSteps(Transformed):
+    """A MultiHeadAttention layer over one axis of sequences, with or without a causal mask.
+
+    The factor `1 / sqrt(key_dim)` is part of the query's weights. A causal mask lowers scores to the
+    end of their range, which is wide enough for the softmax to make them zero.
+
+    The layers of `inner` round queries, keys, values, scores and the heads' outputs.
+    """
+
+    def __init__(self, layer, **kwargs):
+        super().__init__(layer, **kwargs)
+        self.softmax_range = FixedRange(*FIXED_RANGES["softmax"], name="softmax_range")
+
+    def build(self, query_shape, value_shape=None, key_shape=None):
+        """Builds the wrapped layer for its two or three inputs, then the transforms."""
+        if not self.layer.built:
+            self.layer.build(query_shape, value_shape or query_shape, key_shape)
+        super().build(query_shape)
+
+    def call(self, query, value, key=None, training=None, use_causal_mask=False, **unused):
+        """Returns the attention's output, rounded; the rules refuse other arguments than None."""
+        inputs = query, value, value if key is None else key
+        return super().call(inputs, training=training, use_causal_mask=use_causal_mask)
+
+    def run_layer(self, inputs, training, *, use_causal_mask=False, **kwargs):
+        """Returns the layer's output before it is rounded."""
+        layer = self.layer
+        query, value, key = inputs
+        of_query, of_key, of_value, of_scores, of_context = self.inner
+        factor = layer._inverse_sqrt_key_dim
+        queries = self._heads("query", query, of_query, training, factor=factor)
+        keys = self._heads("key", key, of_key, training)
+        values = self._heads("value", value, of_value, training)
+        scores = tf.matmul(queries, keys, transpose_b=True)
+        scores = (
+            _masked(scores, of_scores, training) if use_causal_mask else of_scores(scores, training=training)
+        )
+        weights = self.softmax_range(tf.nn.softmax(scores), training=training)
+        if layer.dropout:
+            weights = layer._dropout_layer(weights, training=training)
+        context = of_context(tf.matmul(weights, values), training=training)
+        context = tf.transpose(context, [0, 2, 1, 3])
+        steps, heads, size = context.shape[1:]
+        kernel = tf.cast(self.transformed("attention_output/kernel", training), context.dtype)
+        joined = tf.reshape(context, [-1, steps, heads * size])
+        result = tf.matmul(joined, tf.reshape(kernel, [heads * size, -1]))
+        return result + tf.cast(layer.output_dense.bias, result.dtype) if layer.use_bias else result
+
+    def _heads(self, name, x, rounding, training, factor=1.0):
+        """Returns the projection of `x` as heads, shape `(batch, heads, steps, size)`."""
+        kernel = self.transformed(f"{name}/kernel", training) * factor
+        width, heads, size = kernel.shape
+        result = tf.matmul(x, tf.cast(tf.reshape(kernel, [width, heads * size]), x.dtype))
+        if self.layer.use_bias:
+            bias = getattr(self.layer, f"{name}_dense").bias
+            result = result + tf.cast(tf.reshape(bias, [-1]) * factor, x.dtype)
+        result = rounding(result, training=training)
+        return tf.transpose(tf.reshape(result, [-1, x.shape[1], heads, size]), [0, 2, 1, 3])
+
+    def compute_output_spec(self, query, value, key=None, training=None, use_causal_mask=False, **unused):
+        """As the layer's own."""
+        spec = self.layer.compute_output_spec(query, value, value if key is None else key)
+        for step in self.outputs_through:
+            spec = step.compute_output_spec(spec)
+        return spec
+
+    def compute_output_shape(self, query_shape, value_shape=None, key_shape=None):
+        """As the layer's own."""
+        return self.layer.compute_output_shape(query_shape, value_shape, key_shape)
+
+
+def _masked(scores, rounding, training):
+    """Returns rounded scores of which those of later steps are too low to count."""
+    seen = np.tril(np.ones(scores.shape[-2:], bool))
+    if training or is_observing():
+        largest = tf.reduce_max(tf.where(seen, scores, scores.dtype.min), axis=-1, keepdims=True)
+        return rounding(tf.where(seen, scores, largest - MASKED_BELOW), training=training)
+    limit = tf.where(seen, rounding.high.value, rounding.low.value)
+    return rounding(tf.minimum(rounding(scores, training=training), limit), training=training)

@@ -1,0 +1,23 @@
+"""Rules of the layers that stand for bare operations."""
+
+from __future__ import annotations
+
+from keras_shrink.quantization.operation_forms import Applied, Elementwise, Sliced
+from keras_shrink.quantization.rules.roles import Role, role
+
+_ROUNDED = ("mean", "sum", "matmul", "absolute")
+
+
+@role.register(Elementwise)
+def _(layer):
+    return Role(takes_activation=True)
+
+
+@role.register(Applied)
+def _(layer):
+    return Role(same_range=layer.kind not in _ROUNDED)
+
+
+@role.register(Sliced)
+def _(layer):
+    return Role(same_range=True)
