@@ -18,14 +18,17 @@ from keras_shrink.quantization.depthwise_forms import depthwise
 from keras_shrink.quantization.ranges import FixedRange
 from keras_shrink.weights import Transformed
 
-LONGEST_SHORT_ROW = 256
+LONGEST_SHORT_ROW = 128
 LONGEST_ROW = 33_000  # 255 * 255 * n stays below 2**31
 NEGLIGIBLE_EPSILON = 1e-5  # below the square of a step of 1/255 in activations of about 1
 DIRECTION_RANGE = (-1.0, 127 / 128)
 
 
 class NormalizedRows(Transformed):
-    """A normalization over rows; subclasses say which values make a row.
+    """A normalization over rows.
+
+    Subclasses say which values make a row, `rows(x)`, which brings these along the last axis, and
+    `values(rows, inputs)`, which brings those there that have a scale and a shift of their own.
 
     The layers of `inner` round, in turn, the mean and what it leaves (where it is subtracted), then for
     long rows the sum of squares, the same with epsilon, its inverse root and the product.
@@ -70,14 +73,6 @@ class NormalizedRows(Transformed):
             rows = tf.pad(rows, ends, constant_values=added**0.5)
         unit = self.direction_range(tf.nn.l2_normalize(rows, axis=-1), training=training)
         return unit[..., :-1] if is_added else unit
-
-    def rows(self, x):
-        """Returns `x` with the values that are normalized together along the last axis."""
-        raise NotImplementedError
-
-    def values(self, rows, inputs):
-        """Returns normalized rows with the channels that have a scale and a shift along the last axis."""
-        raise NotImplementedError
 
     def scale_and_shift(self):
         """Returns what normalized values are multiplied with and what is added, one number per channel."""

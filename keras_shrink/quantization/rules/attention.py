@@ -21,7 +21,8 @@ def _(layer):
             for name, value in node.arguments.kwargs.items()
             if name.endswith(("_mask", "_scores"))
             and name != "use_causal_mask"
-            and value not in (None, False)
+            and value is not None
+            and value is not False
         }
         if unusual or len(node.arguments.args) > 3:
             names = ", ".join(sorted(unusual)) or "an argument by position"

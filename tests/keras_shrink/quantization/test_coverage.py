@@ -40,6 +40,64 @@ def hard_swish_of_operations(a, b):
     return layers.ReLU(6.0)(a + 3.0) * (1 / 6.0) * a - b
 
 
+def on_series(compute, shape=(16, 8)):
+    inputs = keras.Input(shape, name="x")
+    return keras.Model(inputs, compute(inputs))
+
+
+def on_tokens(compute):
+    inputs = keras.Input((16,), dtype="int32", name="x")
+    return keras.Model(inputs, compute(inputs))
+
+
+def self_and_cross_attention(x):
+    y = layers.MultiHeadAttention(2, 4, dropout=0.1)(x, x)
+    memory = layers.Dense(6)(x)[:, :5]
+    return layers.MultiHeadAttention(2, 4, value_dim=3, use_bias=False, output_shape=6)(y, memory)
+
+
+def causal_attention(x):
+    return layers.MultiHeadAttention(2, 4)(x, x, use_causal_mask=True)
+
+
+def scored_by_products(x):
+    scores = layers.Dot(axes=(2, 2))([layers.Dense(4)(x), layers.Dense(4)(x)])
+    return layers.Dot(axes=(2, 1))([layers.Softmax()(scores), layers.UnitNormalization()(x)])
+
+
+def embedded(tokens):
+    x = layers.Embedding(10, 8)(tokens) + layers.Embedding(16, 8)(keras.ops.arange(16))
+    return layers.Concatenate()([layers.LayerNormalization()(x), layers.Embedding(10, 4)(tokens)])
+
+
+def shape_operations(x):
+    y = keras.ops.relu(layers.Dense(8)(x) / 2.0 - x)
+    y = y - keras.ops.mean(y, axis=1, keepdims=True)
+    y = keras.ops.concatenate([y[:, 1:], y[:, :1]], axis=1)
+    y = keras.ops.matmul(y, keras.ops.transpose(y, (0, 2, 1)))
+    y = keras.ops.squeeze(keras.ops.expand_dims(keras.ops.sigmoid(y), 1), 1)
+    return keras.ops.reshape(y[..., -1], (-1, 16))
+
+
+def arithmetic_operations(x):
+    y = keras.ops.relu6(layers.Dense(8)(x) + np.linspace(-1, 1, 8, dtype="float32"))
+    y = (1.0 - y) * np.linspace(-1, 1, 8, dtype="float32")
+    z = keras.ops.maximum(-y, 0.0) + keras.ops.max(y, axis=1, keepdims=True)
+    return z + keras.ops.sum(x, axis=1, keepdims=True) + keras.ops.absolute(x)
+
+
+def activation_operations(x):
+    y = keras.ops.pad(keras.ops.gelu(layers.Dense(8)(x)), ((0, 0), (2, 0), (0, 0)))
+    y = keras.ops.clip(keras.ops.silu(keras.ops.tanh(y)), 0, 0.5)
+    y = keras.ops.leaky_relu(keras.ops.elu(keras.ops.softmax(y, axis=-1)))
+    return keras.ops.maximum(y[:, -1], y[:, 0])
+
+
+def nested(x):
+    inner = on_series(lambda y: keras.ops.relu(y * 0.5) + y)
+    return inner(layers.Dense(8)(x))
+
+
 PICTURE, SERIES = (8, 8, 4), (16, 3)
 NETWORKS = {
     "conv1d": lambda: chain(
@@ -140,7 +198,86 @@ NETWORKS = {
         layers.AveragePooling2D(2, strides=1, padding="same"),
         layers.GlobalMaxPooling2D(),
     ),
+    "series": lambda: chain(
+        (6,),
+        layers.RepeatVector(9),
+        layers.Conv1D(6, 3, padding="causal", dilation_rate=2, activation="relu"),
+        layers.Conv1DTranspose(6, 3, strides=2, activation="relu"),
+        layers.EinsumDense("abc,cde->abde", (19, 2, 5), bias_axes="de", activation="relu"),
+        layers.EinsumDense("...cd,cde->...e", (19, 4), bias_axes="e"),
+    ),
+    "layer normalization": lambda: chain(
+        (16, 12), layers.LayerNormalization(), layers.Dense(8), layers.RMSNormalization(), layers.Dense(4)
+    ),
+    "long rows": lambda: chain(PICTURE, layers.Conv2D(4, 1), layers.LayerNormalization(axis=[1, 2, 3])),
+    "group normalization": lambda: chain(
+        PICTURE,
+        layers.Conv2D(8, 3),
+        layers.GroupNormalization(4),
+        layers.ReLU(),
+        layers.Conv2D(16, 1),
+        layers.GroupNormalization(1),
+    ),
+    "normalization of other axes": lambda: chain(
+        SERIES,
+        layers.Normalization(axis=1, mean=np.linspace(0, 1, 16), variance=np.linspace(0.5, 2, 16)),
+        layers.Conv1D(4, 1),
+        layers.BatchNormalization(axis=1),
+        layers.ReLU(),
+        layers.Normalization(
+            axis=(1, 2),
+            invert=True,
+            mean=np.linspace(0, 1, 64).reshape(16, 4),
+            variance=np.linspace(1, 2, 64).reshape(16, 4),
+        ),
+    ),
+    "embedding": lambda: on_tokens(embedded),
+    "attention": lambda: on_series(self_and_cross_attention),
+    "causal attention": lambda: on_series(causal_attention),
+    "products": lambda: on_series(scored_by_products),
+    "exponential": lambda: chain(
+        PICTURE,
+        layers.Conv2D(4, 3, activation="elu"),
+        layers.ELU(0.5),
+        layers.Conv2D(4, 3, activation="selu"),
+    ),
+    "softplus": lambda: chain(PICTURE, layers.Conv2D(4, 3, activation="softplus"), layers.Conv2D(4, 3)),
+    "log softmax": lambda: chain((8,), layers.Dense(4, activation="log_softmax")),
+    "saturated": lambda: chain(
+        PICTURE,
+        layers.Conv2DTranspose(4, 3, activation="relu6"),
+        layers.Conv2D(4, 3),
+        layers.ReLU(1.0),
+        layers.MaxPooling2D(),
+        layers.ReLU(0.5),
+    ),
+    "shape operations": lambda: on_series(shape_operations),
+    "arithmetic operations": lambda: on_series(arithmetic_operations),
+    "activation operations": lambda: on_series(activation_operations),
+    "nested operations": lambda: on_series(nested),
 }
+# One step of a mean, or of an operator with a prescribed scale, may be several steps of the output: the
+# largest difference from the device and the noise over the signal that these may have.
+COARSE = {
+    "layer normalization": (5, 2e-3),
+    "group normalization": (5, 2e-3),
+    "embedding": (5, 1e-3),
+    "attention": (5, 1e-3),
+    "products": (5, 1e-3),
+    "exponential": (5, 1e-3),
+    "softplus": (5, 1e-3),
+    "saturated": (5, 1e-3),
+    "shape operations": (8, 1e-3),
+    "activation operations": (5, 1e-3),
+}
+
+
+def samples_for(model, count=32):
+    generator = np.random.default_rng(0)
+    shape = (count, *model.input_shape[1:])
+    if model.inputs[0].dtype == "int32":
+        return generator.integers(0, 10, shape).astype("int32")
+    return generator.normal(0, 1, shape).astype("float32")
 
 
 @pytest.mark.parametrize("name", NETWORKS)
@@ -148,16 +285,17 @@ def test_the_device_computes_what_training_shows(name):
     keras.utils.set_random_seed(1)
     model = NETWORKS[name]()
     shake_normalization(model)
-    x = np.random.default_rng(0).normal(0, 1, (32, *model.input_shape[1:])).astype("float32")
+    x = samples_for(model)
     quantized = ks.calibrate(model, x, strict=True)
     tflite = te.convert(quantized)
     assert {tensor.dtype for tensor in tflite.graph.main.tensors} <= {"int8", "int32"}
     result = te.verify(tflite, x, quantized)
-    assert result.keras[0].max_steps <= 3
+    max_steps, noise = COARSE.get(name, (3, 1e-3))
+    assert result.keras[0].max_steps <= max_steps
     assert result.keras[0].mean_steps < 0.5
     assert [difference.differing for difference in result.compiled_c] == [0]
     promised, computed = model.predict(x, verbose=0), quantized.predict(x, verbose=0)
-    assert np.mean((promised - computed) ** 2) < 1e-3 * np.mean(promised**2) + 1e-9
+    assert np.mean((promised - computed) ** 2) < noise * np.mean(promised**2) + 1e-9
     # Every form trains as well.
     quantized.compile("sgd", "mse")
     quantized.fit(x, promised, verbose=0)
@@ -165,12 +303,26 @@ def test_the_device_computes_what_training_shows(name):
 
 
 @pytest.mark.parametrize(
-    "name", ["separable2d", "densely connected", "add of three", "silu", "operations", "rescaling"]
+    "name",
+    [
+        "separable2d",
+        "densely connected",
+        "add of three",
+        "silu",
+        "operations",
+        "rescaling",
+        "group normalization",
+        "embedding",
+        "attention",
+        "selu",
+        "shape operations",
+        "arithmetic operations",
+    ],
 )
 def test_every_form_survives_saving(name, tmp_path):
     keras.utils.set_random_seed(1)
     model = NETWORKS[name]()
-    x = np.random.default_rng(0).normal(0, 1, (8, *model.input_shape[1:])).astype("float32")
+    x = samples_for(model, 8)
     quantized = ks.calibrate(model, x)
     quantized.save(tmp_path / "q.keras")
     loaded = keras.models.load_model(tmp_path / "q.keras")
@@ -180,17 +332,62 @@ def test_every_form_survives_saving(name, tmp_path):
 @pytest.mark.parametrize(
     ("layer", "reason"),
     [
-        (
-            lambda: layers.Conv1D(4, 3, padding="causal", name="l"),
-            "its causal padding is an operator of its own",
-        ),
-        (lambda: layers.Conv1D(4, 3, activation="elu", name="l"), "its activation elu has no integer form"),
-        (lambda: layers.LSTM(4, name="l"), "no integer form of LSTM is known"),
-        (lambda: layers.ReLU(max_value=3, name="l"), "ReLU\\(max_value=3"),
+        (lambda: layers.Conv1D(4, 3, activation="mish", name="l"), "its activation mish has no integer form"),
+        (lambda: layers.Masking(name="l"), "no integer form of Masking is known"),
+        (lambda: layers.ReLU(max_value=3, threshold=1, name="l"), "ReLU\\(max_value=3"),
         (lambda: layers.Softmax(axis=1, name="l"), "softmax over axis 1"),
-        (lambda: layers.BatchNormalization(axis=1, name="l"), "it normalizes axis 1"),
+        (lambda: layers.LayerNormalization(axis=1, name="l"), "it normalizes the axes \\[1\\]"),
+        (lambda: layers.GroupNormalization(4, axis=1, name="l"), "its channels are on axis 1"),
+        (lambda: layers.UnitNormalization(axis=1, name="l"), "it normalizes the axes \\[1\\]"),
+        (lambda: layers.EinsumDense("abc,bd->adc", (4, 3), name="l"), "its equation abc,bd->adc is not"),
+        (
+            lambda: layers.EinsumDense("abc,cd->abd", (16, 3), bias_axes="bd", name="l"),
+            "its bias has the axes bd",
+        ),
     ],
 )
 def test_what_has_no_integer_form_is_refused_with_its_reason(layer, reason):
     with pytest.raises(ValueError, match=f"l: {reason}"):
         ks.quantize(chain(SERIES, layer()), strict=True)
+
+
+@pytest.mark.parametrize(
+    ("compute", "reason"),
+    [
+        (lambda x: keras.ops.exp(x), "the operation Exp has no integer form"),
+        (lambda x: 1.0 / x, "the operation TrueDivide has no integer form"),
+        (lambda x: x[:, None], "the operation GetItem has no integer form"),
+        (lambda x: keras.ops.clip(x, 1, 2), "the operation Clip has no integer form"),
+        (lambda x: keras.ops.minimum(x, 1.0), "the operation Minimum has no integer form"),
+        (lambda x: keras.ops.pad(x, ((0, 0), (1, 1), (0, 0)), mode="reflect"), "the operation Pad"),
+        (lambda x: keras.ops.cast(x, "int32"), "the operation Cast"),
+        (
+            lambda x: layers.MultiHeadAttention(2, 4, name="l")(x, x, attention_mask=np.ones((1, 16, 16))),
+            "attention_mask: masks computed at run time",
+        ),
+        (
+            lambda x: layers.MultiHeadAttention(2, 4, output_shape=(2, 3), name="l")(x, x),
+            "its output_shape \\(2, 3\\) has several axes",
+        ),
+        (lambda x: layers.Dot(1, normalize=True, name="l")([x, x]), "normalize=True is an operator"),
+    ],
+)
+def test_operations_without_an_integer_form_are_refused(compute, reason):
+    with pytest.raises(ValueError, match=reason):
+        ks.quantize(on_series(compute), strict=True)
+
+
+def test_all_reasons_are_named_at_once():
+    model = on_tokens(
+        lambda tokens: layers.Masking(name="m")(layers.Embedding(10, 8, mask_zero=True, name="e")(tokens))
+    )
+    with pytest.raises(
+        ValueError, match="(?s)2 layer.s. cannot.*e: mask_zero makes a mask.*m: no integer form"
+    ):
+        ks.quantize(model, strict=True)
+
+
+def test_a_sum_of_squares_that_leaves_32_bits_is_refused():
+    model = chain((64, 64, 16), layers.GroupNormalization(1, name="l"))
+    with pytest.raises(ValueError, match="l: it normalizes 65,536 values together"):
+        ks.quantize(model, strict=True)
