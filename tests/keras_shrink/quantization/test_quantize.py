@@ -186,25 +186,29 @@ def test_layers_without_integer_form_stay_float_with_their_reasons():
     model = keras.Sequential(
         [
             keras.Input((8,)),
-            layers.Dense(4, activation="selu", name="selu"),
-            layers.UnitNormalization(name="unit"),
+            layers.Dense(4, activation="mish", name="mish"),
+            layers.UnitNormalization(axis=0, name="unit"),
             layers.Dense(2, name="fc"),
         ]
     )
     with pytest.warns(
-        UserWarning, match=r"2 layer\(s\) cannot be quantized and stay float:\n  selu: .*\n  unit: "
+        UserWarning, match=r"2 layer\(s\) cannot be quantized and stay float:\n  mish: .*\n  unit: "
     ):
         quantized = ks.quantize(model)
     assert quantized.get_layer("fc").transforms
-    assert not quantized.get_layer("selu").transforms
+    assert not quantized.get_layer("mish").transforms
 
 
 def test_strict_names_all_layers_and_reasons_at_once():
     model = keras.Sequential(
-        [keras.Input((8,)), layers.Dense(4, activation="selu", name="a"), layers.UnitNormalization(name="b")]
+        [
+            keras.Input((8,)),
+            layers.Dense(4, activation="mish", name="a"),
+            layers.UnitNormalization(axis=0, name="b"),
+        ]
     )
     with pytest.raises(
-        ValueError, match=r"2 layer\(s\) cannot be quantized:\n  a: its activation selu.*\n  b: no integer"
+        ValueError, match=r"2 layer\(s\) cannot be quantized:\n  a: its activation mish.*\n  b: it normalizes"
     ):
         ks.quantize(model, strict=True)
 
