@@ -52,18 +52,17 @@ class ChannelPlan:
     _alive: np.ndarray = field(repr=False)
 
     @classmethod
-    def of(cls, costs: Costs, groups: Groups, alive, unscored=(), arena_bytes=None):
+    def of(cls, costs: Costs, groups: Groups, alive, stay=None):
         """Returns the plan in which the classes that are not alive go.
 
         Args:
             costs: Costs of the model.
             groups: Its groups.
             alive: Boolean array, one for each class.
-            unscored: Classes that have no score.
-            arena_bytes: What was measured, if anything was.
+            stay: Class -> why it stays, beside the reasons of the groups.
         """
         whole, kept = groups.kept(np.ones(groups.count, bool)), groups.kept(alive)
-        reasons = groups.reasons | dict.fromkeys(unscored, "the score says nothing of it")
+        reasons = groups.reasons | (stay or {})
         layers = []
         for source in costs.network.sources.values():
             names = np.unique(groups.classes[source.ids]).tolist()
@@ -77,7 +76,7 @@ class ChannelPlan:
             tuple(layers),
             (costs.macs(whole), costs.macs(kept)),
             (costs.parameters(whole), costs.parameters(kept)),
-            arena_bytes,
+            None,
             costs,
             groups,
             alive,

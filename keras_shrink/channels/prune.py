@@ -125,10 +125,12 @@ def plan(
     groups = Groups.of(network, multiple)
     costs = Costs(model, network, flow)
     values = scores.class_scores(model, network, groups, score)
-    unscored = [
-        name for family in groups.families for name in family.classes.tolist() if np.isnan(values[name])
-    ]
-
+    stay = {}
+    for family in groups.families:
+        if np.isnan(values[family.classes]).any():
+            stay |= dict.fromkeys(family.classes.tolist(), "the score says nothing of it")
+        elif not family.cuts():
+            stay |= dict.fromkeys(family.classes.tolist(), f"no more than one multiple of {multiple}")
     free = groups.free(network)
     cost = {
         "amount": lambda kept: kept(free),
@@ -152,7 +154,7 @@ def plan(
         alive = choose(groups, cuts, cost, allowed)
         if alive is None:
             return None
-        return ChannelPlan.of(costs, groups, alive, unscored), cost(groups.kept(alive))
+        return ChannelPlan.of(costs, groups, alive, stay), cost(groups.kept(alive))
 
     if kind == "arena_bytes":
         return _plan_arena(model, limit, whole, plan_for)
@@ -163,7 +165,7 @@ def plan(
             f"The budget is out of reach: with everything cut that can be, {cost_without(least):,} of "
             f"{whole:,} {'channels' if kind == 'amount' else kind} are left. Received: {kind}={limit!r}. "
             "Allow more, or choose a smaller multiple. What stays, and why:\n"
-            f"{ChannelPlan.of(costs, groups, ~np.isin(np.arange(groups.count), least), unscored)}"
+            f"{ChannelPlan.of(costs, groups, ~np.isin(np.arange(groups.count), least), stay)}"
         )
     return found[0]
 
