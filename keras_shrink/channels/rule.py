@@ -67,6 +67,8 @@ def apply(step):
     layer = step.layer
     if getattr(layer, "data_format", "channels_last") == "channels_first":
         return step.stop(f"{layer.name} has its channels first")
+    if getattr(layer, "quantization_mode", None) is not None or getattr(layer, "lora_enabled", False):
+        return step.stop(f"{layer.name} has weights of its own kind: LoRA, or quantized by Keras")
     if _calls_otherwise(type(layer)):
         return step.stop(f"{type(layer).__name__} ({layer.name}) overrides call and has no rule of its own")
     if not isinstance(layer, keras.layers.Layer) and _has_constant_arrays(step.node):

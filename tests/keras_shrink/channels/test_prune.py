@@ -195,6 +195,14 @@ def test_what_is_not_understood_is_left_alone_and_said(layer, reason):
     assert row.reason in str(plan)
 
 
+def test_low_rank_adapters_are_left_alone_and_said():
+    model = perceptron(16, 16, 4)
+    model.layers[1].enable_lora(2)
+    plan = channels.plan(model, 0.1)
+    assert [row.after for row in plan.layers] == [16, 4]
+    assert plan.layers[0].reason == "fc1 has weights of its own kind: LoRA, or quantized by Keras"
+
+
 def test_a_rule_can_be_registered():
     class Factor(layers.Layer):
         def build(self, shape):
