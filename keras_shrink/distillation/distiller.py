@@ -101,7 +101,7 @@ class Distiller(keras.Model):
 
     @property
     def teachers(self):
-        """The teachers, as a list of models."""
+        """The teachers, as a list of models; Keras finds them here when it saves and loads weights."""
         return self._teachers.models
 
     def remember(self, data, folder, *, batch_size=256):
@@ -243,15 +243,6 @@ class Distiller(keras.Model):
             label_weight=config["label_weight"],
             name=config["name"],
         )
-
-    def save_own_variables(self, store):
-        """Saves the weights of the teachers, which are no variables of this model."""
-        super().save_own_variables(store)
-        self._teachers.save(store)
-
-    def load_own_variables(self, store):
-        """Loads the weights of the teachers."""
-        self._teachers.load(store)
 
 
 def _as_objectives(objectives, temperature):

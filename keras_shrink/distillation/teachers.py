@@ -60,17 +60,6 @@ class Teachers:
                 digest.update(keras.ops.convert_to_numpy(weight).tobytes())
         return digest.hexdigest()
 
-    def save(self, store):
-        """Puts the weights of all teachers into a store of arrays."""
-        for index, model in enumerate(self.models):
-            for place, weight in enumerate(model.weights):
-                store[f"teacher_{index}_{place}"] = keras.ops.convert_to_numpy(weight)
-
-    def load(self, store):
-        """Takes the weights of all teachers from a store of arrays."""
-        for index, model in enumerate(self.models):
-            model.set_weights([store[f"teacher_{index}_{place}"] for place in range(len(model.weights))])
-
 
 def as_models(teacher, student):
     """Returns the list of models that a caller means by `teacher`.
