@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import abc
 import re
 
 import keras
 
 
-class Objective(keras.layers.Layer):
+class Objective(keras.layers.Layer, abc.ABC):
     """A loss between values of the student and values of a teacher.
 
     It is a layer so that what it learns itself, such as a projection, is trained and saved with the
@@ -25,7 +26,8 @@ class Objective(keras.layers.Layer):
     >>> @keras.saving.register_keras_serializable("docs")
     ... class SignMatching(Objective):
     ...     of_layers = True
-    ...     def compare(self, student, teacher, key, mask=None):
+    ...     @abc.abstractmethod
+    def compare(self, student, teacher, key, mask=None):
     ...         return keras.ops.mean(keras.ops.relu(-student * keras.ops.sign(teacher)), axis=-1)
     >>> SignMatching({"block_1": "block_3"}).name
     'sign_matching'
@@ -58,6 +60,7 @@ class Objective(keras.layers.Layer):
             teacher: `Place` in the teacher.
         """
 
+    @abc.abstractmethod
     def compare(self, student, teacher, key, mask=None):
         """Returns the loss of each sample, or of each position of each sample.
 
@@ -67,7 +70,6 @@ class Objective(keras.layers.Layer):
             key: The pair, as `prepare` was told.
             mask: bool tensor, shape `(batch, positions)`: which positions of a sequence count; or None.
         """
-        raise NotImplementedError(f"{type(self).__name__} must define compare.")
 
     def get_config(self):
         """Everything that the constructor takes."""
