@@ -9,6 +9,7 @@ from keras_shrink.flow import Flow, trace
 from keras_shrink.quantization.channels import output_channels
 from keras_shrink.quantization.rules import activation_name
 from keras_shrink.rebuild import check_rebuildable, rebuild
+from keras_shrink.weights import SharedValues
 
 _DOES_NOTHING = (
     keras.layers.Identity,
@@ -49,7 +50,7 @@ def fold_normalization(model):
         model: A built, trained Functional or Sequential model. It is not touched.
 
     Raises:
-        ValueError: If the model is subclassed or has no shapes yet.
+        ValueError: If the model is subclassed, clustered, or has no shapes yet.
 
     Example:
     >>> model = keras.Sequential(
@@ -62,6 +63,12 @@ def fold_normalization(model):
         Jacob et al., 2018, arXiv:1712.05877, section 3.2.
     """
     check_rebuildable(model)
+    if any(isinstance(layer, SharedValues) for layer in model._flatten_layers(include_self=False)):
+        raise ValueError(
+            "The weights of a clustered model share their values and cannot be changed one by one. "
+            f"Received: model={model.name!r}. Take this step first and cluster then; or take it on "
+            "keras_shrink.bake(model)."
+        )
     return with_weights(model, folds=_foldable(trace(model)))
 
 

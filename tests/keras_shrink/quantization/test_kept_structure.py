@@ -99,3 +99,9 @@ def test_four_bits_keep_the_sharing_and_the_zeros():
         kernel = qat.get_layer(name).transformed("kernel").numpy()
         assert 2 <= len(np.unique(kernel)) <= 6
         assert not kernel[zeros].any()
+
+
+@pytest.mark.parametrize("step", [ks.fold_normalization, ks.equalize])
+def test_steps_that_change_single_weights_refuse_shared_ones(step):
+    with pytest.raises(ValueError, match="cannot be changed one by one.*first and cluster then"):
+        step(ks.cluster(normalized_network(), 4))
