@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import re
@@ -23,9 +24,11 @@ from tflite_export.int16 import as_ranges, check_scales
 from tflite_export.integer_islands import close_islands
 from tflite_export.load import load_keras
 from tflite_export.model import TFLiteModel
+from tflite_export.placed_lstm import insert_placed
 from tflite_export.promise import promise_of
 from tflite_export.read import read
 from tflite_export.saved_model import SavedModel, is_saved_model, load_saved_model
+from tflite_export.tracing import tracing
 
 _WITH_LSTM = ("int8", "int8x4")  # where TFLM runs the operator that stands for the layer
 SIGNATURE_KEY = "serving_default"
@@ -97,11 +100,10 @@ def _source(model):
 def _converted(source, representative_data, dtype, promise) -> bytes:
     is_saved = isinstance(source, SavedModel)
     specs = list(source.specs) if is_saved else samples.specs_of(source)
-    if is_saved or dtype not in _WITH_LSTM:
-        lstms, function = [], _trace(source, specs)
-    else:
-        with fused_lstms(source) as lstms:
-            function = _trace(source, specs)
+    has_lstm = dtype in _WITH_LSTM and not is_saved
+    fusing = fused_lstms(source) if has_lstm else contextlib.nullcontext([])
+    with tracing(places=has_lstm) as placed, fusing as lstms:
+        function = _trace(source, specs)
     converter = _converter(function)
     ranged = dtype == "int16x8" and representative_data is None and _widths(function) == {16}
     ready = [] if ranged else _prepare(converter, function, specs, representative_data, dtype)
@@ -112,7 +114,8 @@ def _converted(source, representative_data, dtype, promise) -> bytes:
         content = quantize16_ranged_in_subprocess(ranges)
         check_scales(content, scales)
     content = _with_signature(close_islands(content), [spec.name for spec in specs], outputs)
-    if lstms:
+    content = insert_placed(content, placed)
+    if lstms or placed:
         warnings.warn(
             "The file computes LSTM layers as an operator that keeps its state: each invocation "
             "starts from the state that the one before left. Reset the interpreter's variables before every "

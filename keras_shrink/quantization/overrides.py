@@ -26,7 +26,13 @@ class Choices:
 
     def per_layer(self, model) -> dict[int, Config | None]:
         """Returns `id(layer)` -> the config of every layer of `model` with settings of its own."""
-        return {id(path[-1]): self.by_path[key] for key, path in _paths(model) if key in self.by_path}
+        chosen: dict[int, Config | None] = {}
+        for names, path in _paths(model):
+            # What stands in a layer's place, layers in a model of its name, has the layer's settings.
+            known = [names[:length] for length in range(len(names), 0, -1) if names[:length] in self.by_path]
+            if known:
+                chosen[id(path[-1])] = self.by_path[known[0]]
+        return chosen
 
 
 def choose(model, config=None, overrides=None) -> Choices:

@@ -6,6 +6,7 @@ import tensorflow as tf
 from keras_shrink.quantization.fake_quant import WeightRounding
 from keras_shrink.quantization.quantize import is_quantized
 from keras_shrink.quantization.ranges import ActivationQuantizer, FixedRange
+from keras_shrink.quantization.recurrence import Recurrent
 
 
 class QuantizationPhases(keras.callbacks.Callback):
@@ -76,6 +77,8 @@ class QuantizationPhases(keras.callbacks.Callback):
         self._ranges_frozen = tf.Variable(False, trainable=False)
         self._layers = []
         for layer in self.model._flatten_layers(include_self=False):
+            if isinstance(layer, Recurrent):
+                layer.delay = lambda: self._rounds
             phased = self._phased(layer)
             if phased is not None:
                 layer.__dict__.pop("call", None)  # a fit that broke off may have left its own
@@ -93,6 +96,9 @@ class QuantizationPhases(keras.callbacks.Callback):
         """Leaves the model as it was."""
         for layer in self._layers:
             del layer.call
+        for layer in self.model._flatten_layers(include_self=False):
+            if isinstance(layer, Recurrent):
+                layer.delay = None
         self._layers = []
         self.model.train_function = None
 

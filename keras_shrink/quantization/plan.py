@@ -120,6 +120,11 @@ def _in_context(flow: _Known, call: Call, known: Role) -> Role:
     alone = ReLU6AsDepthwise if known.activation in flow.never_alone else known.form_alone
     if known.is_activation and alone is not None and not _is_taken_in(flow, call, "takes_activation"):
         return replace(known, form=alone)
+    if known.activation in FUSED and known.is_activation:
+        before = _maker(flow, call.inputs[0], through_same_range=True)
+        if before is not None and flow.role(before.layer).has_own_scale:
+            # The converter would let the operator before it take it in, and drop that one's scale.
+            return replace(known, form=ReLU6AsDepthwise)
     return known
 
 

@@ -11,6 +11,7 @@ from keras_shrink import select
 from keras_shrink.baking import opened
 from keras_shrink.quantization.activation_forms import composed_activation
 from keras_shrink.quantization.estimators import as_estimator
+from keras_shrink.quantization.expansion import expand
 from keras_shrink.quantization.fake_quant import WeightRounding
 from keras_shrink.quantization.float_activations import round_weights
 from keras_shrink.quantization.float_forms import FloatIsland
@@ -72,6 +73,8 @@ def quantize(model, config=None, *, overrides=None, strict=False):
         )
     choices = choose(model, config, overrides)
     model, shared = opened(model)
+    if choices.config.activation_bits is not None:
+        model, shared = expand(model, shared)
     config, own = choices.config, choices.per_layer(model)
     if config.activation_bits is None:
         return round_weights(model, config, KeptStructure(shared))

@@ -10,6 +10,7 @@ from keras_shrink.quantization.operation_forms import Elementwise
 from keras_shrink.quantization.operations import layer_for
 from keras_shrink.quantization.ranges import ActivationQuantizer, FixedRange
 from keras_shrink.quantization.rules.roles import FIXED_RANGES, Role
+from keras_shrink.quantization.time_axis import FoldTime, UnfoldTime
 
 # -32768 to 32767 steps with zero in the middle.
 _MORE_BELOW = 32768 / 32767
@@ -51,6 +52,8 @@ _LAYERS = (
     layers.UpSampling2D,
     layers.ZeroPadding1D,
     layers.ZeroPadding2D,
+    FoldTime,
+    UnfoldTime,
 )
 _ACTIVATIONS = ("linear", "relu", "relu6", "softmax", "sigmoid", "tanh")
 

@@ -109,7 +109,8 @@ class _Search:
             uses[key] -= 1
             if not uses[key] and key not in self.kept:
                 dead.append(key)
-        shared = {call.inputs[o.input].tensor for call in self.steps[i].calls for o in call.overlaps}
+        overlapped = [call.inputs[o.input] for call in self.steps[i].calls for o in call.overlaps]
+        shared = {source.tensor for source in overlapped if isinstance(source, Operand)}
         replaced = [self.sizes[key] for key in dead if key in shared]
         if replaced:
             during -= min(max(replaced), sum(self.sizes[key] for key in self.writes[i]))

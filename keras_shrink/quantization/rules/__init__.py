@@ -12,6 +12,7 @@ from keras_shrink.quantization.rules import (  # noqa: F401
     merges,
     normalization,
     operations,
+    recurrent,
     shapes,
 )
 from keras_shrink.quantization.rules.roles import Role, activation_name, role

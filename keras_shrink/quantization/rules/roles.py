@@ -28,7 +28,8 @@ class Role:
         joins_ranges: Whether all its inputs must have the scale of its output.
         is_identity: Whether it does nothing in inference.
         output_range: `(low, high)` where the operator prescribes it; an activation's own goes before.
-        has_own_scale: Whether its weights prescribe the scale of its output, so that nothing is rounded.
+        has_own_scale: Whether the scale of its output is its own, by its weights or because it computes
+            with it further on, so that nothing is rounded behind it.
         form: The wrapper class that computes it.
         form_alone: The same for an activation that no operator before it can take in; None for `form`.
         inner_ranges: How many results inside the form are rounded.
