@@ -2,8 +2,8 @@
 
     KERAS_SHRINK_DATA=... python benchmarks/qat_uci_har.py [cnn | lstm] [seeds] [results.json]
 
-int8 is computed by the file's standalone C, compiled here, whose bits are TFLM's (checked on the first 20 test
-sequences), over the whole test set. Results are added to the JSON file run by run, so that runs can be split.
+int8 is computed over the whole test set by the file's standalone C, compiled here, whose bits are TFLM's
+(checked on the first 20 sequences). Results are added to the JSON file run by run, so that runs can be split.
 """
 
 import json

@@ -101,8 +101,9 @@ def _converted(source, representative_data, dtype, promise) -> bytes:
     is_saved = isinstance(source, SavedModel)
     specs = list(source.specs) if is_saved else samples.specs_of(source)
     has_lstm = dtype in _WITH_LSTM and not is_saved
-    fusing = fused_lstms(source) if has_lstm else contextlib.nullcontext([])
-    with tracing(places=has_lstm) as placed, fusing as lstms:
+    with contextlib.ExitStack() as stack:
+        placed = stack.enter_context(tracing(places=has_lstm))
+        lstms = stack.enter_context(fused_lstms(source)) if has_lstm else []
         function = _trace(source, specs)
     converter = _converter(function)
     ranged = dtype == "int16x8" and representative_data is None and _widths(function) == {16}

@@ -1,8 +1,8 @@
 """LSTM operators with ranges from training, put into the finished file where a layer left a mark.
 
 The converter takes the ranges inside an LSTM from a calibration run of its own. So a layer that knows its
-ranges leaves a matrix product in its place, marked by its weights, and the operator takes over the tensors of that
-product.
+ranges leaves a matrix product in its place, marked by its weights, and the operator takes over the tensors
+of that product.
 """
 
 from __future__ import annotations
@@ -90,8 +90,8 @@ def insert_placed(content: bytes, placed: list[PlacedLSTM]) -> bytes:
             found.append(number)
     if sorted(found) != list(range(len(placed))):
         raise ConversionError(
-            f"{len(placed)} LSTM layer(s) asked for an operator, but the converter left only the places {found}. "
-            "Build the layers with unroll=True."
+            f"{len(placed)} LSTM layer(s) asked for an operator, but the converter left only the places "
+            f"{found}. Build the layers with unroll=True."
         )
     return write(insertion.result(), schema.IDENTIFIER)
 
@@ -127,8 +127,8 @@ class _Insertion:
         steps = source.size // (lstm.batches * depth)
         if activation != "NONE" or source.quantization is None or hidden is None:
             raise ConversionError(
-                f"The converter changed the place of an LSTM: it has the activation {activation}. Put another "
-                "layer behind the LSTM, or build it with unroll=True."
+                f"The converter changed the place of an LSTM: it has the activation {activation}. Put "
+                "another layer behind the LSTM, or build it with unroll=True."
             )
         read = self._reshaped(op.inputs[0], (lstm.batches, steps, depth))
         made = self._reshaped(op.outputs[0], (lstm.batches, steps, units))
@@ -210,9 +210,8 @@ class _Insertion:
         )
 
     def _constant(self, name, values, scale=None, at=None):
-        content = (
-            np.ascontiguousarray(values.astype(values.dtype.newbyteorder("<"))).view(np.uint8).reshape(-1)
-        )
+        little = np.ascontiguousarray(values, values.dtype.newbyteorder("<"))
+        content = little.view(np.uint8).reshape(-1)
         self.buffers.append(schema.BufferTable(content))
         index = self._tensor(name, values.shape, values.dtype.name, scale, buffer=len(self.buffers) - 1)
         if at is None:

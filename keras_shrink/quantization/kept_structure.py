@@ -36,7 +36,11 @@ class KeptStructure:
             return list(self._shared[id(weight)])
         nonzero = keras.ops.convert_to_numpy(weight) != 0
         # All zero is an initial state, not a pruned one: masking it would freeze it for good.
-        return [Mask(nonzero, name=f"{name}_mask")] if nonzero.any() and not nonzero.all() else []
+        return (
+            [Mask(nonzero, name=f"{name.replace('/', '_')}_mask")]
+            if nonzero.any() and not nonzero.all()
+            else []
+        )
 
     def others(self, layer, names):
         """Returns position -> transforms for the shared weights of a layer that are not among `names`."""

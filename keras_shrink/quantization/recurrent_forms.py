@@ -52,7 +52,7 @@ class _Gated(Recurrent):
 
     def split(self, gates):
         """Returns gates side by side one by one."""
-        # As slices: the converter leaves a split in float of which only some parts are read, as in the first step.
+        # As slices: a split of which not all parts are read, as in the first step, stays float.
         units = self.layer.units
         return [gates[:, start : start + units] for start in range(0, gates.shape[1], units)]
 
