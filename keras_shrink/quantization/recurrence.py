@@ -7,7 +7,9 @@ from keras_shrink.quantization.ranges import is_observing
 from keras_shrink.weights import Transformed
 from tflite_export.tracing import is_tracing
 
+# Outputs of 8 bits, and the inputs beyond which these do not change any more.
 SIGMOID_RANGE, TANH_RANGE = (0.0, 255 / 256), (-1.0, 127 / 128)
+SIGMOID_END, TANH_END = 6.25, 3.0
 
 
 class Recurrent(Transformed):
@@ -62,6 +64,13 @@ class Recurrent(Transformed):
             return x
         rounded = tf.quantization.fake_quant_with_min_max_args(x, low, high, num_bits=num_bits)
         return self._in_time(rounded, x, training)
+
+    def within(self, x, end, training):
+        """Returns `x` cut off at both ends, so that its range is not wider than an activation can tell apart.
+
+        In inference the rounding that follows does so.
+        """
+        return tf.clip_by_value(x, -end, end) if training or is_observing() else x
 
     def _in_time(self, rounded, x, training):
         # Not a conditional, whose gradient TensorFlow does not find inside a loop.

@@ -6,7 +6,7 @@ Each operator's result is rounded; products with the inputs are made for all ste
 import keras
 import tensorflow as tf
 
-from keras_shrink.quantization.recurrence import SIGMOID_RANGE, TANH_RANGE, Recurrent
+from keras_shrink.quantization.recurrence import SIGMOID_END, SIGMOID_RANGE, TANH_END, TANH_RANGE, Recurrent
 
 
 @keras.saving.register_keras_serializable("keras_shrink")
@@ -21,13 +21,15 @@ class SteppedSimpleRNN(Recurrent):
         product = _affine(inputs, self.weight("kernel", training), self.bias)
         recurrent = self.weight("recurrent_kernel", training)
         activation = self.layer.activation
-        fixed = {"tanh": TANH_RANGE, "sigmoid": SIGMOID_RANGE}.get(activation.__name__)
+        fixed, end = {"tanh": (TANH_RANGE, TANH_END), "sigmoid": (SIGMOID_RANGE, SIGMOID_END)}.get(
+            activation.__name__, (None, None)
+        )
 
         def step(parts, states, take):
             total = parts[0] + take(tf.matmul(states[0], recurrent))
             if fixed is None:
                 return (take(activation(total)),)
-            return (self.fixed(activation(take(total)), *fixed, training),)
+            return (self.fixed(activation(take(self.within(total, end, training))), *fixed, training),)
 
         return (self.inner[0](product, training=training),), step
 
@@ -56,13 +58,13 @@ class _Gated(Recurrent):
         units = self.layer.units
         return [gates[:, start : start + units] for start in range(0, gates.shape[1], units)]
 
-    def sigmoid(self, x, training):
-        """Returns the rounded sigmoid."""
-        return self.fixed(tf.sigmoid(x), *SIGMOID_RANGE, training)
+    def sigmoid(self, x, take, training):
+        """Returns the rounded sigmoid of a sum, which is rounded too."""
+        return self.fixed(tf.sigmoid(take(self.within(x, SIGMOID_END, training))), *SIGMOID_RANGE, training)
 
-    def tanh(self, x, training):
-        """Returns the rounded tanh."""
-        return self.fixed(tf.tanh(x), *TANH_RANGE, training)
+    def tanh(self, x, take, training):
+        """Returns the rounded tanh of a sum, which is rounded too."""
+        return self.fixed(tf.tanh(take(self.within(x, TANH_END, training))), *TANH_RANGE, training)
 
 
 @keras.saving.register_keras_serializable("keras_shrink")
@@ -85,13 +87,13 @@ class SteppedGRU(_Gated):
 
         def step(parts, states, take):
             (hidden,) = states
-            gates = self.sigmoid(take(parts[0] + take(_affine(hidden, for_gates, gate_bias))), training)
+            gates = self.sigmoid(parts[0] + take(_affine(hidden, for_gates, gate_bias)), take, training)
             keep, reset = self.split(gates)
             if resets_product:
                 old = take(reset * take(_affine(hidden, for_new, new_bias)))
             else:
                 old = take(tf.matmul(take(reset * hidden), for_new))
-            new = self.tanh(take(parts[1] + old), training)
+            new = self.tanh(parts[1] + old, take, training)
             rest = self.fixed(1.0 - keep, *SIGMOID_RANGE, training)
             return (take(take(keep * hidden) + take(rest * new)),)
 
@@ -119,11 +121,11 @@ class SteppedLSTM(_Gated):
 
         def step(parts, states, take):
             hidden, cell = states
-            gates = self.sigmoid(take(parts[0] + take(tf.matmul(hidden, for_gates))), training)
+            gates = self.sigmoid(parts[0] + take(tf.matmul(hidden, for_gates)), take, training)
             accept, forget, show = self.split(gates)
-            new = self.tanh(take(parts[1] + take(tf.matmul(hidden, for_new))), training)
+            new = self.tanh(parts[1] + take(tf.matmul(hidden, for_new)), take, training)
             cell = take(take(forget * cell) + take(accept * new))
-            return take(show * self.tanh(cell, training)), cell
+            return take(show * self.fixed(tf.tanh(cell), *TANH_RANGE, training)), cell
 
         return self.project(inputs, self.bias, training), step
 
