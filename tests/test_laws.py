@@ -26,6 +26,7 @@ CONVERSION = {
     "fused_lstm.py",
     "int16.py",
     "load.py",
+    "placed_lstm.py",
     "samples.py",
     "saved_model.py",
 }
