@@ -193,19 +193,23 @@ class Transformed(keras.layers.Wrapper):
         if self.layer._call_has_training_arg:
             kwargs["training"] = training
         if not self.transforms:
-            return self.layer(inputs, **kwargs)
+            return self.called(inputs, **kwargs)
         substitutes = {
             self.variable(name).path: self.transformed(name, training) for name in self._chain_lengths
         }
         variables = self.layer.variables
         mapping = [(v, substitutes.get(v.path, tf.convert_to_tensor(v))) for v in variables]
         with keras.StatelessScope(state_mapping=mapping) as scope:
-            result = self.layer(inputs, **kwargs)
+            result = self.called(inputs, **kwargs)
         for variable in self.layer.non_trainable_variables:
             update = scope.get_current_value(variable)
             if update is not None and variable.path not in substitutes:
                 variable.assign(update)
         return result
+
+    def called(self, inputs, **kwargs):
+        """Calls the wrapped layer; subclasses for layers of several arguments hand these out."""
+        return self.layer(inputs, **kwargs)
 
     def compute_output_shape(self, *args, **kwargs):
         """The shape that the wrapped layer gives, which outputs keep."""

@@ -9,7 +9,7 @@ from keras_shrink.quantization.depthwise_forms import depthwise
 from keras_shrink.quantization.ranges import ActivationQuantizer, FixedRange
 from keras_shrink.weights import Transformed
 
-SIGMOID_RANGE = (0.0, 255 / 256)
+SIGMOID_RANGE = SOFTMAX_RANGE = (0.0, 255 / 256)
 LOG_SOFTMAX_RANGE = (-15.9375, 0.0)
 SELU = {"alpha": 1.6732632423543772, "gain": 1.0507009873554805}
 

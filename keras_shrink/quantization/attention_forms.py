@@ -4,16 +4,72 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_shrink.quantization.activation_forms import SOFTMAX_RANGE
+from keras_shrink.quantization.float_forms import FloatIsland
 from keras_shrink.quantization.ranges import FixedRange, is_observing
-from keras_shrink.quantization.rules.roles import FIXED_RANGES
 from keras_shrink.weights import Transformed
 
 # A score this far below a row's largest has a probability of less than a tenth of a step.
 MASKED_BELOW = 8.0
 
 
+class TakesQueryAndValue(Transformed):
+    """The call of a MultiHeadAttention layer, for wrappers around one."""
+
+    def build(self, query_shape, value_shape=None, key_shape=None):
+        """Builds the wrapped layer for its two or three inputs, then the transforms."""
+        if not self.layer.built:
+            self.layer.build(query_shape, value_shape or query_shape, key_shape)
+        super().build(query_shape)
+
+    def call(
+        self,
+        query,
+        value,
+        key=None,
+        attention_mask=None,
+        return_attention_scores=False,
+        training=None,
+        use_causal_mask=False,
+    ):
+        """Returns the attention's output, rounded; arguments are those of the layer."""
+        inputs = (query, value) if key is None else (query, value, key)
+        given = {
+            "attention_mask": attention_mask,
+            "return_attention_scores": return_attention_scores or None,
+            "use_causal_mask": use_causal_mask or None,
+        }
+        given = {name: value for name, value in given.items() if value is not None}
+        return super().call(inputs, training=training, **given)
+
+    def called(self, inputs, **kwargs):
+        """Calls the wrapped layer with query, value and key one by one."""
+        return self.layer(*inputs, **kwargs)
+
+    def compute_output_spec(self, query, value, key=None, training=None, **kwargs):
+        """As the layer's own."""
+        spec = self.layer.compute_output_spec(query, value, key, **kwargs)
+        for step in self.outputs_through:
+            spec = step.compute_output_spec(spec)
+        return spec
+
+    def compute_output_shape(self, query_shape, value_shape=None, key_shape=None):
+        """As the layer's own."""
+        return self.layer.compute_output_shape(query_shape, value_shape, key_shape)
+
+
 @keras.saving.register_keras_serializable("keras_shrink")
-class AttentionInSteps(Transformed):
+class FloatAttention(TakesQueryAndValue):
+    """A MultiHeadAttention layer that has no integer form and computes on floats."""
+
+
+@keras.saving.register_keras_serializable("keras_shrink")
+class AttentionIsland(TakesQueryAndValue, FloatIsland):
+    """A MultiHeadAttention layer that was left out."""
+
+
+@keras.saving.register_keras_serializable("keras_shrink")
+class AttentionInSteps(TakesQueryAndValue):
     """A MultiHeadAttention layer over one axis of sequences, with or without a causal mask.
 
     The factor `1 / sqrt(key_dim)` is part of the query's weights. A causal mask lowers scores to the
@@ -24,23 +80,12 @@ class AttentionInSteps(Transformed):
 
     def __init__(self, layer, **kwargs):
         super().__init__(layer, **kwargs)
-        self.softmax_range = FixedRange(*FIXED_RANGES["softmax"], name="softmax_range")
-
-    def build(self, query_shape, value_shape=None, key_shape=None):
-        """Builds the wrapped layer for its two or three inputs, then the transforms."""
-        if not self.layer.built:
-            self.layer.build(query_shape, value_shape or query_shape, key_shape)
-        super().build(query_shape)
-
-    def call(self, query, value, key=None, training=None, use_causal_mask=False, **unused):
-        """Returns the attention's output, rounded; the rules refuse other arguments than None."""
-        inputs = query, value, value if key is None else key
-        return super().call(inputs, training=training, use_causal_mask=use_causal_mask)
+        self.softmax_range = FixedRange(*SOFTMAX_RANGE, name="softmax_range")
 
     def run_layer(self, inputs, training, *, use_causal_mask=False, **kwargs):
         """Returns the layer's output before it is rounded."""
         layer = self.layer
-        query, value, key = inputs
+        query, value, key = inputs if len(inputs) == 3 else (*inputs, inputs[1])
         of_query, of_key, of_value, of_scores, of_context = self.inner
         factor = layer._inverse_sqrt_key_dim
         queries = self._heads("query", query, of_query, training, factor=factor)
@@ -71,17 +116,6 @@ class AttentionInSteps(Transformed):
             result = result + tf.cast(tf.reshape(bias, [-1]) * factor, x.dtype)
         result = rounding(result, training=training)
         return tf.transpose(tf.reshape(result, [-1, x.shape[1], heads, size]), [0, 2, 1, 3])
-
-    def compute_output_spec(self, query, value, key=None, training=None, use_causal_mask=False, **unused):
-        """As the layer's own."""
-        spec = self.layer.compute_output_spec(query, value, value if key is None else key)
-        for step in self.outputs_through:
-            spec = step.compute_output_spec(spec)
-        return spec
-
-    def compute_output_shape(self, query_shape, value_shape=None, key_shape=None):
-        """As the layer's own."""
-        return self.layer.compute_output_shape(query_shape, value_shape, key_shape)
 
 
 def _masked(scores, rounding, training):

@@ -10,6 +10,7 @@ import tensorflow as tf
 from keras_shrink import select
 from keras_shrink.baking import opened
 from keras_shrink.quantization.activation_forms import composed_activation
+from keras_shrink.quantization.attention_forms import AttentionIsland, FloatAttention
 from keras_shrink.quantization.estimators import as_estimator
 from keras_shrink.quantization.expansion import expand
 from keras_shrink.quantization.fake_quant import WeightRounding
@@ -234,10 +235,14 @@ def _treat(copy, original, treatment: Treatment, config, kept):
         copy = stand_in
     if known is LEFT_OUT:
         outputs = [observed_range(config, "range")] if treatment.rounds_output else []
-        return FloatIsland.planned(copy, treatment, weights=kept.others(original, ()), outputs=outputs)
+        form = AttentionIsland if isinstance(copy, keras.layers.MultiHeadAttention) else FloatIsland
+        return form.planned(copy, treatment, weights=kept.others(original, ()), outputs=outputs)
     if known.reason:
+        if any(len(node.outputs) > 1 for node in original._inbound_nodes):
+            return copy
+        form = FloatAttention if isinstance(copy, keras.layers.MultiHeadAttention) else Transformed
         output = observed_range(config, "range")
-        return Transformed(copy, weights=kept.others(original, ()), outputs=[output])
+        return form(copy, weights=kept.others(original, ()), outputs=[output])
     weights = kept.others(original, known.weights)
     for name, axes in known.weights.items():
         chain = kept.of(original, name)

@@ -391,3 +391,16 @@ def test_a_sum_of_squares_that_leaves_32_bits_is_refused():
     model = chain((64, 64, 16), layers.GroupNormalization(1, name="l"))
     with pytest.raises(ValueError, match="l: it normalizes 65,536 values together"):
         ks.quantize(model, strict=True)
+
+
+@pytest.mark.parametrize(
+    ("compute", "reason"),
+    [
+        (layers.ReLU(1.0), "of 16 bits is known that ends at 1.0"),
+        (lambda x: keras.ops.mean(x, axis=1), "no form of Mean with activations of 16 bits"),
+        (layers.LayerNormalization(), "no form of LayerNormalization with activations of 16 bits"),
+    ],
+)
+def test_forms_of_8_bits_are_refused_with_16(compute, reason):
+    with pytest.raises(ValueError, match=reason):
+        ks.quantize(on_series(compute), ks.Int16x8(), strict=True)
