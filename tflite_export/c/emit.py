@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from tflite_export.c.layout import lay_out
+from tflite_export.c.packed_weights import keep_packed
 from tflite_export.c.placement import ATTEMPTS
 from tflite_export.c.program import (
     Call,
@@ -218,7 +219,10 @@ def _program(graph, attempts=ATTEMPTS):
             "This model cannot become C. What stands in the way:\n  " + "\n  ".join(refused) + "\n"
             f"Operators with kernels: {', '.join(sorted(registry))}."
         )
-    return lay_out(subgraph, tuple(steps), aliases, states, attempts=attempts)
+    program = lay_out(subgraph, tuple(steps), aliases, states, attempts=attempts)
+    return keep_packed(
+        program, subgraph, lambda changed: lay_out(subgraph, changed, aliases, states, attempts=attempts)
+    )
 
 
 def variable_states(subgraph):

@@ -51,7 +51,29 @@ def add(rng):
                   fusedActivationFunction=pick(rng, 0, 1, 3))  # fmt: skip
 
 
+def narrow_conv(rng):
+    """4-bit weights of so many channels that they stay packed and are unpacked a few at a time."""
+    depth, units = int(rng.integers(4, 40)), int(rng.integers(230, 250))
+    source = activation(rng, shape=(1, 1, 2, depth))
+    kernel = weights(rng, (units, 1, 1, depth), units, dtype="int4")
+    target = accumulated(rng, source, kernel, (1, 1, 2, units), depth)
+    return single("CONV_2D", [source, kernel, bias(rng, source, kernel, units)], [target], "Conv2DOptions",
+                  padding=0, strideH=1, strideW=1, **ONES,
+                  fusedActivationFunction=pick(rng, 0, 1, 3))  # fmt: skip
+
+
+def narrow_product(rng):
+    depth, units = int(rng.integers(20, 60)), int(rng.integers(80, 120))
+    source = activation(rng, shape=(1, depth))
+    kernel = weights(rng, (units, depth), units, per_channel=False, dtype="int4")
+    target = accumulated(rng, source, kernel, (1, units), depth)
+    return single("FULLY_CONNECTED", [source, kernel, bias(rng, source, kernel, units)], [target],
+                  "FullyConnectedOptions", fusedActivationFunction=pick(rng, 0, 1, 3))  # fmt: skip
+
+
 FAMILIES = {
+    "conv_2d_pairs_int4": (narrow_conv,),
+    "fully_connected_pairs_int4": (narrow_product,),
     "conv_2d_pairs_int8": (wide_conv, conv_2d),
     "depthwise_conv_2d_3x3_int8": (depthwise_3x3,),
     "depthwise_conv_2d_planes_int8": (depthwise_conv_2d,),

@@ -70,6 +70,7 @@ def _pairs(node, window, geometry, weights, bias, multipliers):
     groups = numbers.shape[1]
     params = {
         **geometry,
+        "output_pitch": geometry["output_channels"],
         "groups": groups,
         "weights": Constant("weights", "int16_t", numbers, align=4),
         "bias": Constant("bias", "int32_t", even_length(scaling.bias, 0)),

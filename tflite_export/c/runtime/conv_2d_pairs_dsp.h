@@ -160,12 +160,14 @@ static __attribute__((noinline)) void multiply(const te_conv_2d_pairs_int8_param
   }
 }
 
-static void clamp(const te_conv_2d_pairs_int8_params *p, int8_t *output, int32_t count) {
+static void clamp(const te_conv_2d_pairs_int8_params *p, int8_t *output, const int8_t *end) {
   if (p->output_min == -128 && p->output_max == 127) {
     return;
   }
-  for (int32_t i = 0; i < count; ++i) {
-    output[i] = (int8_t)te_clamp(output[i], p->output_min, p->output_max);
+  for (; output != end; output += p->output_pitch) {
+    for (int32_t i = 0; i < p->output_channels; ++i) {
+      output[i] = (int8_t)te_clamp(output[i], p->output_min, p->output_max);
+    }
   }
 }
 

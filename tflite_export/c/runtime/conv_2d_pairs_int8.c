@@ -65,7 +65,7 @@ static void gather(const te_conv_2d_pairs_int8_params *p, const int8_t *image, i
 
 void te_conv_2d_pairs_int8(const te_conv_2d_pairs_int8_params *p, const int8_t *input, int8_t *output,
                            void *scratch) {
-  const int channels = p->output_channels;
+  const int pitch = p->output_pitch;
 #if !defined(TE_ARM_MVE)
   int8_t *const first = output;
 #endif
@@ -75,8 +75,8 @@ void te_conv_2d_pairs_int8(const te_conv_2d_pairs_int8_params *p, const int8_t *
       for (int left = -p->pad_left, ox = 0; ox < p->output_width; ++ox, left += p->stride_width) {
         take_window(p, input, top, left, scratch, filled);
         if (++filled == PIXELS) {
-          multiply(p, scratch, output, output + channels, output + 2 * channels);
-          output += PIXELS * channels;
+          multiply(p, scratch, output, output + pitch, output + 2 * pitch);
+          output += PIXELS * pitch;
           filled = 0;
         }
       }
@@ -84,11 +84,11 @@ void te_conv_2d_pairs_int8(const te_conv_2d_pairs_int8_params *p, const int8_t *
     input += (int32_t)p->input_height * p->input_width * p->input_channels;
   }
   if (filled) { /* pixels that are not there go where one that is overwrites them */
-    multiply(p, scratch, output, filled == 2 ? output + channels : output, output);
-    output += filled * channels;
+    multiply(p, scratch, output, filled == 2 ? output + pitch : output, output);
+    output += filled * pitch;
   }
 #if !defined(TE_ARM_MVE)
-  clamp(p, first, (int32_t)(output - first));
+  clamp(p, first, output);
 #endif
 }
 
@@ -105,6 +105,7 @@ void te_conv_2d_pairs_int8(const te_conv_2d_pairs_int8_params *p, const int8_t *
       for (int left = -p->pad_left, ox = 0; ox < p->output_width; ++ox, left += p->stride_width) {
         gather(p, input, top, left, bytes);
         const int16_t *weights = p->weights;
+        int8_t *to = output;
         for (int channel = 0; channel < p->output_channels; channel += 2) {
           int32_t even = p->bias[channel];
           uint32_t mixed = 0; /* 256 * odd + even, of which the high bits may be lost */
@@ -116,13 +117,14 @@ void te_conv_2d_pairs_int8(const te_conv_2d_pairs_int8_params *p, const int8_t *
                      (uint32_t)(x[1] * weights[2]) + (uint32_t)(x[3] * weights[3]);
           }
           int32_t scaled = te_requantize(even, p->multiplier[channel], -p->shift[channel]);
-          *output++ = (int8_t)te_clamp(scaled + p->output_zero_point, p->output_min, p->output_max);
+          *to++ = (int8_t)te_clamp(scaled + p->output_zero_point, p->output_min, p->output_max);
           if (channel + 1 < p->output_channels) {
             const int32_t odd = (int32_t)(mixed - (uint32_t)even + (uint32_t)before) / 256;
             scaled = te_requantize(odd + p->bias[channel + 1], p->multiplier[channel + 1], -p->shift[channel + 1]);
-            *output++ = (int8_t)te_clamp(scaled + p->output_zero_point, p->output_min, p->output_max);
+            *to++ = (int8_t)te_clamp(scaled + p->output_zero_point, p->output_min, p->output_max);
           }
         }
+        output += p->output_pitch;
       }
     }
     input += (int32_t)p->input_height * p->input_width * p->input_channels;

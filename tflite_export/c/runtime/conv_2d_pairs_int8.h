@@ -6,7 +6,8 @@
 /* 2-D convolution, int8 data, weights of two output channels in each 16-bit number.
  *
  * input:  [batches][input_height][input_width][input_channels]
- * output: [batches][output_height][output_width][output_channels]
+ * output: [batches][output_height][output_width][output_channels], output_pitch >= output_channels bytes
+ *   from pixel to pixel
  * weights: [(output_channels + 1) / 2][groups][4], groups = (filter_height * filter_width * input_channels
  *   + 3) / 4. A number is 256 * (weight of the odd channel) + (weight of the even channel); the four of a
  *   group belong to taps 0, 2, 1, 3 of its four taps in the order [filter_height][filter_width]
@@ -23,6 +24,7 @@ typedef struct {
   uint16_t batches;
   uint16_t input_height, input_width, input_channels;
   uint16_t output_height, output_width, output_channels;
+  uint16_t output_pitch;
   uint16_t filter_height, filter_width;
   uint8_t stride_height, stride_width;
   uint8_t dilation_height, dilation_width;
