@@ -8,6 +8,7 @@ import importlib
 
 _HOMES: dict[str, str] = {
     "Block": "pruning.patterns",
+    "DeviceMetrics": "simulation.device_metrics",
     "Distiller": "distillation.distiller",
     "Element": "pruning.patterns",
     "Float16": "quantization.config",

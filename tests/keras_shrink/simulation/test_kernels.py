@@ -153,7 +153,7 @@ def test_everything_that_becomes_c_can_be_simulated():
     assert set(emitters()) - {ROWS, JOIN, "MY_IDENTITY"} <= set(kernels())
 
 
-@pytest.mark.parametrize("name", ["conv_2d", "add", "softmax", "lstm", "from_float"])
+@pytest.mark.parametrize("name", ["conv_2d", "softmax"])
 def test_compiled_functions_compute_the_same(name, answers):
     model, samples, _ = answers[name][0]
     inputs = [tf.constant(np.stack(column)) for column in zip(*samples, strict=True)]

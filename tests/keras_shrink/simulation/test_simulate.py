@@ -51,9 +51,9 @@ def test_evaluates_with_the_metrics_of_the_model(quantized):
     assert accuracy == pytest.approx(np.mean(device.predict(x, verbose=0).argmax(1) == y))
 
 
-def test_runs_eagerly_in_functions_and_with_jit(quantized):
+def test_runs_eagerly_in_functions_and_with_jit(file):
     x = pictures(6, seed=6)
-    device = ks.simulate(quantized)
+    device = ks.simulate(file)
     want = device.predict(x, verbose=0)
     np.testing.assert_array_equal(np.asarray(device(x)), want)
     device.compile(jit_compile=True)
