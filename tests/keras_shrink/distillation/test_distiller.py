@@ -184,7 +184,7 @@ def half_precision():
 def test_tokens_of_padding_count_for_nothing():
     student, teacher = pairs.tagger(3, name="student"), pairs.tagger(4, name="teacher", seed=1)
     x, y = pairs.sentences()
-    goals = [SoftTargets(), FeatureMatching({"recurrent": "recurrent"})]
+    goals = [SoftTargets(), FeatureMatching({"hidden": "hidden"})]
     distiller = compiled(Distiller(student, teacher, goals))
     found = distiller.evaluate(x, y, verbose=0, return_dict=True)
     wanted = distiller.evaluate(x[:, :3], y[:, :3], verbose=0, return_dict=True)
