@@ -15,7 +15,7 @@ OUTPUTS = "outputs of the model"
 def replaced(layers, make_call):
     """While active, `layer.call` of each of `layers` is `make_call(layer, its own call)`.
 
-    For models of one's own only, never for one that a user holds.
+    For the time of one call; a model that others may use meanwhile must not be passed.
 
     Args:
         layers: Keras layers.

@@ -45,8 +45,9 @@ def assert_same_weights(first, second, **tolerance):
         ({"sample_weight": np.linspace(0, 2, 24)}, {"weighted_metrics": ["accuracy"]}),
         ({"class_weight": {0: 1.0, 1: 3.0, 2: 0.5}}, {"metrics": ["accuracy"]}),
         ({"validation_split": 0.25}, {"steps_per_execution": 3}),
+        ({}, {"run_eagerly": True}),
     ],
-    ids=["sample_weight", "class_weight", "steps_per_execution"],
+    ids=["sample_weight", "class_weight", "steps_per_execution", "run_eagerly"],
 )
 def test_with_labels_alone_it_is_a_plain_fit(fit, options):
     x, y = vectors()
