@@ -4,9 +4,10 @@
 
 DS-CNN (keyword spotting, 49x10 input) and ResNet8 with their BatchNormalization, batch 32, random data. The
 networks take turns, a few steps each, in one process and on one thread; the figure is the median over the
-turns of the ratio of CPU times to the float network's. "frozen" is training with ranges that
-`QuantizationPhases` froze. With --tfmot-venv, tensorflow-model-optimization on tf_keras takes its turns in the
-same process, compared with its own float network, in a virtual environment that is made when it is missing.
+turns of the ratio of CPU times to the float network's. "fused" is the float network with the normalization
+that quantized ones train with, "frozen" training with ranges that `QuantizationPhases` froze. With
+--tfmot-venv, tensorflow-model-optimization on tf_keras takes its turns too, compared with its own float
+network, in a virtual environment that is made when it is missing.
 """
 
 import argparse
@@ -30,12 +31,19 @@ BUILD = {"DS-CNN": ds_cnn, "ResNet8": resnet8}
 
 
 def ours(build, jit_compile):
-    """Returns name -> compiled model: float, quantized, and quantized with frozen ranges."""
+    """Returns name -> compiled model, and the phases that freeze the ranges of one."""
     import keras
 
     import keras_shrink as ks
+    from keras_shrink.quantization.quick_normalization import quick
+    from keras_shrink.rebuild import rebuild
 
-    models = {"float": build(keras), "qat": ks.quantize(build(keras)), "frozen": ks.quantize(build(keras))}
+    models = {
+        "float": build(keras),
+        "fused": rebuild(build(keras), as_class=quick),
+        "qat": ks.quantize(build(keras)),
+        "frozen": ks.quantize(build(keras)),
+    }
     for model in models.values():
         model.compile("adam", "sparse_categorical_crossentropy", jit_compile=jit_compile)
     phases = ks.QuantizationPhases(freeze_ranges_from=1)

@@ -20,7 +20,7 @@ def check_rebuildable(model):
         )
 
 
-def rebuild(model, exchange=None, *, behind_input=None, inner_shape=None):
+def rebuild(model, exchange=None, *, behind_input=None, inner_shape=None, as_class=type):
     """Returns a new model with the topology, layer names and weights of `model`.
 
     Shared layers stay shared, nested models stay nested, frozen layers stay frozen. A compiled model
@@ -37,6 +37,8 @@ def rebuild(model, exchange=None, *, behind_input=None, inner_shape=None):
             that input of the outer model. Defaults to inserting nothing.
         inner_shape: A function `(nested model, index) -> shape` of an input of a nested model, batch
             included, for an exchange that changes shapes. Defaults to the shapes that they have.
+        as_class: A function `original -> class` that says of which class a copy is: that of the original,
+            or a subclass with the same configuration and weights. Defaults to `type`.
 
     Raises:
         ValueError: If the model is subclassed (its topology is unknown) or has no shapes yet.
@@ -48,7 +50,7 @@ def rebuild(model, exchange=None, *, behind_input=None, inner_shape=None):
     (4, 2)
     """
     check_rebuildable(model)
-    copies = _Copies(exchange, inner_shape)
+    copies = _Copies(exchange, inner_shape, as_class)
     new = copies.of_model(model, behind_input)
     for original, copy in copies.pairs:
         _carry_state(original, copy)
@@ -58,12 +60,13 @@ def rebuild(model, exchange=None, *, behind_input=None, inner_shape=None):
 class _Copies:
     """Copies of layers and of the models between them; each layer has one, however often it is used."""
 
-    def __init__(self, exchange, inner_shape):
+    def __init__(self, exchange, inner_shape, as_class):
         self.pairs = []
         self.stand_ins = set()
         self.followers = {}
         self._exchange = exchange
         self._inner_shape = inner_shape
+        self._as_class = as_class
         self._known = {}
 
     def of_model(self, model, behind_input=None, shapes=None):
@@ -89,7 +92,7 @@ class _Copies:
             count = range(len(original.inputs))
             shapes = [self._inner_shape(original, i) for i in count] if self._inner_shape else None
             return self.of_model(original, shapes=shapes)
-        copy = original.__class__.from_config(original.get_config())
+        copy = self._as_class(original).from_config(original.get_config())
         self.pairs.append((original, copy))
         replacement = copy if self._exchange is None else self._exchange(copy, original)
         if isinstance(replacement, list):

@@ -121,9 +121,10 @@ def quantization_error(model, data, config=None, *, overrides=None, method="minm
 
     def switched(part, call):
         row, column = places[id(part)]
+        unrounded = part.activated if isinstance(part, ActivationQuantizer) else tf.identity
 
         def run(x, training=None):
-            return tf.where(switches[row, column], call(x, training=training), x)
+            return tf.where(switches[row, column], call(x, training=training), unrounded(x))
 
         return run
 

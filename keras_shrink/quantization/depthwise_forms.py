@@ -7,6 +7,7 @@ multiplying and adding as two operators would round in between.
 import keras
 import tensorflow as tf
 
+from keras_shrink.quantization.activation_forms import ActivationInRounding
 from keras_shrink.weights import Transformed
 
 
@@ -68,7 +69,7 @@ class AffineAsDepthwise(Transformed):
 
 
 @keras.saving.register_keras_serializable("keras_shrink")
-class ReLU6AsDepthwise(Transformed):
+class ReLU6AsDepthwise(ActivationInRounding):
     """A ReLU6 that no operator before it can take in: as the activation of a convolution by 1.
 
     TFLM's operator of its own is wrong where the scales of input and output differ.

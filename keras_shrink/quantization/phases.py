@@ -5,6 +5,7 @@ import tensorflow as tf
 
 from keras_shrink.quantization.fake_quant import WeightRounding
 from keras_shrink.quantization.quantize import is_quantized
+from keras_shrink.quantization.quick_normalization import is_fused, normalize
 from keras_shrink.quantization.ranges import ActivationQuantizer, FixedRange
 from keras_shrink.quantization.recurrence import Recurrent
 
@@ -107,7 +108,7 @@ class QuantizationPhases(keras.callbacks.Callback):
             return self._observer
         if isinstance(layer, WeightRounding | FixedRange):
             return self._rounding
-        if isinstance(layer, keras.layers.BatchNormalization):
+        if isinstance(layer, keras.layers.BatchNormalization) and self.freeze_normalization_from is not None:
             return self._normalization
         return None
 
@@ -123,8 +124,7 @@ class QuantizationPhases(keras.callbacks.Callback):
         def phased(x, training=None):
             if not training:
                 return call(x, training=training)
-            low, high = layer.follow(tf.stop_gradient(x), frozen=self._ranges_frozen)
-            return tf.cond(self._rounds, lambda: layer.rounded(x, low, high, training=True), lambda: x)
+            return layer.trained(x, rounds=self._rounds, frozen=self._ranges_frozen)
 
         return phased
 
@@ -132,7 +132,8 @@ class QuantizationPhases(keras.callbacks.Callback):
         def phased(x, training=None, mask=None):
             if not training or not layer.trainable or mask is not None:
                 return call(x, training=training, mask=mask)
-            return _normalize(layer, x, self._normalization_frozen)
+            normalized = normalize if is_fused(layer, x) else _normalize
+            return normalized(layer, x, self._normalization_frozen)
 
         return phased
 

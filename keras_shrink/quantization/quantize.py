@@ -20,6 +20,7 @@ from keras_shrink.quantization.kept_structure import KeptStructure, scale_axes
 from keras_shrink.quantization.operations import layer_for
 from keras_shrink.quantization.overrides import choose
 from keras_shrink.quantization.plan import LEFT_OUT, Treatment, make_plan
+from keras_shrink.quantization.quick_normalization import quick
 from keras_shrink.quantization.ranges import ActivationQuantizer, FixedRange, observing
 from keras_shrink.quantization.rules.roles import FIXED_RANGES, FUSED
 from keras_shrink.quantization.sixteen_bits import fixed_range, observed_range, without_16_bits
@@ -103,7 +104,7 @@ def quantize(model, config=None, *, overrides=None, strict=False):
             return None
         return observed_range(config, f"{tensor.name}_int{config.activation_bits}")
 
-    return rebuild(model, exchange, behind_input=behind_input)
+    return rebuild(model, exchange, behind_input=behind_input, as_class=quick)
 
 
 def calibrate(
@@ -262,7 +263,13 @@ def _outputs(copy, treatment, config):
         return []
     known = treatment.role
     activation, alone = known.activation, known.is_activation
-    final = observed_range(config, "range", never_negative=activation in FUSED)
+    before = [] if alone else [observed_range(config, "linear_range")]
+    if activation in FUSED and known.output_range is None:
+        if not alone:
+            copy.activation = keras.activations.linear  # the rounding computes it
+        final = observed_range(config, "range", activation=activation)
+        return [*before, final] if known.splits_activation else [final]
+    final = observed_range(config, "range")
     if known.output_range is not None:
         final = FixedRange(*known.output_range, name="fixed_range")
     elif activation in FIXED_RANGES:
@@ -274,5 +281,4 @@ def _outputs(copy, treatment, config):
     step = keras.layers.Activation(activation, name=activation) if composed is None else composed
     # What was one layer are several operators: its activation runs behind its linear part.
     copy.activation = keras.activations.linear
-    before = [] if alone else [observed_range(config, "linear_range")]
     return [*before, step, final]

@@ -7,6 +7,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_shrink.quantization.activation_rounding import ACTIVATIONS, inference, learned, straight_through
+
 _OBSERVER = contextvars.ContextVar("keras_shrink_observer", default=None)
 
 
@@ -27,44 +29,6 @@ def observing(observe):
 def is_observing() -> bool:
     """Whether ranges are being observed rather than used."""
     return _OBSERVER.get() is not None
-
-
-def _trainable_fake_quant(x, low, high, num_bits):
-    """The TensorFlow op with a cheaper gradient: it passes inside the range and is zero outside."""
-
-    @tf.custom_gradient
-    def rounded(x):
-        def gradient(upstream):
-            inside = tf.logical_and(x >= low, x <= high)
-            return tf.where(inside, upstream, tf.zeros_like(upstream))
-
-        return tf.quantization.fake_quant_with_min_max_vars(x, low, high, num_bits=num_bits), gradient
-
-    return rounded(x)
-
-
-def _learned_fake_quant(x, low, high, num_bits):
-    """The TensorFlow op with the gradients of learned step sizes (arXiv:1902.08153) for `x` and both ends."""
-    levels = float(2**num_bits - 1)
-    per_sample = float(np.prod([size or 1 for size in x.shape[1:]]))
-
-    @tf.custom_gradient
-    def rounded(x, low, high):
-        result = tf.quantization.fake_quant_with_min_max_vars(x, low, high, num_bits=num_bits)
-
-        def gradient(upstream):
-            inside = tf.logical_and(x >= low, x <= high)
-            zero = tf.zeros_like(upstream)
-            step = (high - low) / levels
-            by_step = tf.reduce_sum(tf.where(inside, upstream * (result - x) / step, zero)) / levels
-            scale = 1.0 / tf.sqrt(per_sample * levels)
-            by_low = tf.reduce_sum(tf.where(x < low, upstream, zero)) - by_step
-            by_high = tf.reduce_sum(tf.where(x > high, upstream, zero)) + by_step
-            return tf.where(inside, upstream, zero), scale * by_low, scale * by_high
-
-        return result, gradient
-
-    return rounded(x, low, high)
 
 
 @keras.saving.register_keras_serializable("keras_shrink")
@@ -88,7 +52,8 @@ class FixedRange(keras.layers.Layer):
 
     def call(self, x, training=None):
         """Returns `x` on the grid; same shape and dtype."""
-        return _quantize(x, self.low, self.high, self.num_bits, training)
+        rounded = straight_through if training else inference
+        return rounded(x, self.low, self.high, self.num_bits)
 
     def compute_output_spec(self, x, training=None):
         """As the input."""
@@ -114,17 +79,22 @@ class ActivationQuantizer(keras.layers.Layer):
     Args:
         num_bits: Width of the integers. Defaults to 8.
         momentum: Of the moving average. Defaults to 0.99.
-        never_negative: Whether the input cannot be below zero (it comes from a ReLU), which saves
-            looking for the minimum. Defaults to False.
+        activation: `"relu"` or `"relu6"` if the layer is to compute that as well: the lower end of the
+            range is zero then, and training needs no operator for it. Defaults to `"linear"`.
         learned: Whether the optimizer trains the range instead (see `learn_ranges`). Defaults to False.
 
     Reference:
         Jacob et al., 2018, arXiv:1712.05877.
     """
 
-    def __init__(self, *, num_bits=8, momentum=0.99, never_negative=False, learned=False, **kwargs):
+    def __init__(self, *, num_bits=8, momentum=0.99, activation="linear", learned=False, **kwargs):
         super().__init__(**kwargs)
-        self.num_bits, self.momentum, self.never_negative = num_bits, momentum, never_negative
+        if activation not in ACTIVATIONS:
+            raise ValueError(
+                f"activation must be one of {', '.join(map(repr, ACTIVATIONS))}. "
+                f"Received: activation={activation!r}. Put another one into a layer before."
+            )
+        self.num_bits, self.momentum, self.activation = num_bits, momentum, activation
         self.supports_masking = True
         state = {"shape": (), "dtype": "float32", "initializer": "zeros", "autocast": False}
         # TensorFlow's tape watches what was trainable when it was made; `train_range` may want it to.
@@ -141,17 +111,45 @@ class ActivationQuantizer(keras.layers.Layer):
         self.built = True
 
     def call(self, x, training=None):
-        """Returns `x` on the grid of the range; same shape and dtype."""
+        """Returns `activation(x)` on the grid of the range; same shape and dtype."""
         observe = _OBSERVER.get()
         if observe is not None:
+            x = self.activated(x)
             observe(self, x)
             return x
         if training:
-            low, high = self.follow(tf.stop_gradient(x))
-        else:
-            self._require_data()
-            low, high = self.low.value, self.high.value
-        return self.rounded(x, low, high, training)
+            return self.trained(x)
+        self._require_data()
+        x = self.activated(x)
+        return inference(x, self.low.value, self.high.value, self.num_bits)
+
+    def trained(self, x, *, rounds=None, frozen=None):
+        """Returns what a training step computes, and moves the range.
+
+        Args:
+            x: The batch.
+            rounds: A boolean tensor that, where false, leaves only the activation.
+            frozen: A boolean tensor that, where true, leaves the range as it is and `x` unread.
+        """
+        if not self.starts_at_zero:
+            x = self.activated(x)
+        low, high = self.follow(tf.stop_gradient(x), frozen)
+        if not self.learned:
+            activation = self.activation if self.starts_at_zero else "linear"
+            return straight_through(x, low, high, self.num_bits, activation=activation, rounds=rounds)
+        x = self.activated(x)
+        if rounds is None:
+            return learned(x, low, high, self.num_bits)
+        return tf.cond(rounds, lambda: learned(x, low, high, self.num_bits), lambda: x)
+
+    @property
+    def starts_at_zero(self):
+        """Whether the lower end of the range is zero by the activation."""
+        return self.activation != "linear"
+
+    def activated(self, x):
+        """Returns `activation(x)`, not rounded."""
+        return ACTIVATIONS[self.activation](x)
 
     def compute_output_spec(self, x, training=None):
         """As the input; nothing is observed."""
@@ -171,7 +169,7 @@ class ActivationQuantizer(keras.layers.Layer):
         self.learned = True
         self.low.trainable = self.high.trainable = True
         # Zero keeps an integer, and the range never becomes empty.
-        self.low.constraint = tf.zeros_like if self.never_negative else (lambda low: tf.minimum(low, 0.0))
+        self.low.constraint = tf.zeros_like if self.starts_at_zero else (lambda low: tf.minimum(low, 0.0))
         self.high.constraint = lambda high: tf.maximum(high, 1e-5)
 
     def set_range(self, low, high):
@@ -187,17 +185,14 @@ class ActivationQuantizer(keras.layers.Layer):
 
     def _batch_range(self, x):
         x = tf.cast(x, tf.float32)
-        low = tf.constant(0.0) if self.never_negative else tf.minimum(tf.reduce_min(x), 0.0)
+        largest = tf.reduce_max(x)
+        if self.activation == "relu6":
+            largest = tf.minimum(largest, 6.0)
+        # What a ReLU leaves has its smallest value at zero: there is nothing to look for.
+        low = tf.constant(0.0) if self.starts_at_zero else tf.minimum(tf.reduce_min(x), 0.0)
         # Never empty: a layer that is silent on a batch would give a scale of zero, and TFLM's softmax
         # ends the program at scales below 2**-26.
-        return low, tf.maximum(tf.reduce_max(x), tf.maximum(low + 1e-5, 0.0))
-
-    def rounded(self, x, low, high, training):
-        """Returns `x` on the grid of a range given as two tensors."""
-        if training and self.learned:
-            wide = tf.cast(x, tf.float32)
-            return tf.cast(_learned_fake_quant(wide, low, high, self.num_bits), x.dtype)
-        return _quantize(x, low, high, self.num_bits, training)
+        return low, tf.maximum(largest, tf.maximum(low + 1e-5, 0.0))
 
     def follow(self, x, frozen=None):
         """Moves the range towards that of the batch `x`, and returns it as two tensors.
@@ -215,10 +210,11 @@ class ActivationQuantizer(keras.layers.Layer):
             low, high = tf.cond(frozen, lambda: present, lambda: self._batch_range(x))
         seen = self.batches_seen.value
         rate = tf.maximum(1.0 / (seen + 1.0), 1.0 - self.momentum)
-        low = self.low.value + rate * (low - self.low.value)
         high = self.high.value + rate * (high - self.high.value)
-        self.low.assign(low)
         self.high.assign(high)
+        if not self.starts_at_zero:
+            low = self.low.value + rate * (low - self.low.value)
+            self.low.assign(low)
         self.batches_seen.assign(seen + 1.0)
         return low, high
 
@@ -249,15 +245,6 @@ class ActivationQuantizer(keras.layers.Layer):
             **super().get_config(),
             "num_bits": self.num_bits,
             "momentum": self.momentum,
-            "never_negative": self.never_negative,
+            "activation": self.activation,
             "learned": self.learned,
         }
-
-
-def _quantize(x, low, high, num_bits, training):
-    wide = tf.cast(x, tf.float32)
-    if training:
-        rounded = _trainable_fake_quant(wide, low, high, num_bits)
-    else:
-        rounded = tf.quantization.fake_quant_with_min_max_vars(wide, low, high, num_bits=num_bits)
-    return tf.cast(rounded, x.dtype)

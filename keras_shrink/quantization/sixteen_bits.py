@@ -67,6 +67,7 @@ class SymmetricActivations(ActivationQuantizer):
     """
 
     tflite_dtype = "int16x8"
+    starts_at_zero = False  # behind a ReLU too: the grid is symmetric
 
     def __init__(self, *, num_bits=16, **kwargs):
         super().__init__(num_bits=num_bits, **kwargs)
@@ -88,7 +89,7 @@ class SymmetricActivations(ActivationQuantizer):
         return -end * _MORE_BELOW, end
 
 
-def observed_range(config, name, *, never_negative=False):
+def observed_range(config, name, *, activation="linear"):
     """Returns the layer that observes a range and rounds to it, for the width that a config asks for.
 
     Example:
@@ -97,8 +98,8 @@ def observed_range(config, name, *, never_negative=False):
     'SymmetricActivations'
     """
     if config.activation_bits == 16:
-        return SymmetricActivations(momentum=config.momentum, name=name)
-    return ActivationQuantizer(momentum=config.momentum, never_negative=never_negative, name=name)
+        return SymmetricActivations(momentum=config.momentum, activation=activation, name=name)
+    return ActivationQuantizer(momentum=config.momentum, activation=activation, name=name)
 
 
 def fixed_range(config, activation, name="fixed_range"):

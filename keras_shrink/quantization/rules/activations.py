@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from keras import layers
 
-from keras_shrink.quantization.activation_forms import SCALED_ELU_RANGES, ELUInSteps
+from keras_shrink.quantization.activation_forms import SCALED_ELU_RANGES, ActivationInRounding, ELUInSteps
 from keras_shrink.quantization.depthwise_forms import (
     ReLU6AsDepthwise,
     SaturatedReLU,
     SaturatedReLUAsDepthwise,
 )
-from keras_shrink.quantization.rules.roles import Role, activation_name, checked, role
+from keras_shrink.quantization.rules.roles import FUSED, Role, activation_name, checked, role
+from keras_shrink.weights import Transformed
 
 
 @role.register(layers.ReLU)
@@ -23,9 +24,9 @@ def _(layer):
     if layer.negative_slope:
         return Role(activation="leaky_relu", is_activation=True)
     if layer.max_value is None:
-        return Role(activation="relu", is_activation=True)
+        return _alone("relu")
     if layer.max_value == 6:
-        return Role(activation="relu6", is_activation=True, form_alone=ReLU6AsDepthwise)
+        return _alone("relu6", form_alone=ReLU6AsDepthwise)
     return Role(
         activation="relu",
         is_activation=True,
@@ -65,4 +66,9 @@ def _(layer):
     name = activation_name(layer.activation)
     if name == "linear":
         return Role(same_range=True, is_identity=True)
-    return checked(layer, Role(activation=name, is_activation=True))
+    return checked(layer, _alone(name))
+
+
+def _alone(name, form_alone=None) -> Role:
+    form = ActivationInRounding if name in FUSED else Transformed
+    return Role(activation=name, is_activation=True, form=form, form_alone=form_alone)

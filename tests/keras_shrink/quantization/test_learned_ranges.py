@@ -54,7 +54,9 @@ def test_ranges_train_with_the_weights_and_keep_zero(jit_compile):
     assert all(new != old for new, old in zip(after, before, strict=True))
     assert all(low <= 0 < high for low, high in after)
     assert all(
-        low == 0 for (low, _), each in zip(after, quantizers(model), strict=True) if each.never_negative
+        low == 0
+        for (low, _), each in zip(after, quantizers(model), strict=True)
+        if each.activation != "linear"
     )
 
 
