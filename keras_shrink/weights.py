@@ -134,6 +134,9 @@ class Transformed(keras.layers.Wrapper):
         super().__init__(layer, **kwargs)
         weights = weights or {}
         self.transforms = [step for chain in weights.values() for step in chain]
+        for step in self.transforms:
+            # Under mixed precision the layer casts what comes out, not the transform what goes in.
+            step.autocast = False
         self._chain_lengths = {name: len(chain) for name, chain in weights.items()}
         self.outputs_through = list(outputs)
         self.inner = list(inner)

@@ -28,6 +28,7 @@ from tflite_export.placed_lstm import insert_placed
 from tflite_export.promise import promise_of
 from tflite_export.read import read
 from tflite_export.saved_model import SavedModel, is_saved_model, load_saved_model
+from tflite_export.single_precision import single_precision
 from tflite_export.tracing import tracing
 
 _WITH_LSTM = ("int8", "int8x4")  # where TFLM runs the operator that stands for the layer
@@ -264,7 +265,8 @@ def _trace(model, specs):
             return model.call(*inputs)
         return keras.tree.flatten(model(samples.packed(model, inputs), training=False))
 
-    traced = tf.function(serve, input_signature=signature, autograph=False).get_concrete_function()
+    with single_precision(model):
+        traced = tf.function(serve, input_signature=signature, autograph=False).get_concrete_function()
     return fold_constants(traced)
 
 

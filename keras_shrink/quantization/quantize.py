@@ -171,9 +171,14 @@ def is_quantized(model) -> bool:
 
 
 def activation_quantizers(model) -> dict[str, ActivationQuantizer]:
-    """Returns the observed ranges of a quantized model: path of a layer -> its quantizer."""
-    layers = model._flatten_layers(include_self=False)
-    return {layer.path: layer for layer in layers if isinstance(layer, ActivationQuantizer)}
+    """Returns the observed ranges of a quantized model: names down to a layer -> its quantizer."""
+    found = {}
+    for layer in model._flatten_layers(include_self=False, recursive=False):
+        if isinstance(layer, ActivationQuantizer):
+            found[layer.name] = layer
+        inside = activation_quantizers(layer)
+        found.update({f"{layer.name}/{name}": quantizer for name, quantizer in inside.items()})
+    return found
 
 
 def _require_unsaid(model, config, overrides):

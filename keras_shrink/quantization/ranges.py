@@ -6,6 +6,7 @@ import contextvars
 import keras
 import numpy as np
 import tensorflow as tf
+from keras.src.backend.common.symbolic_scope import in_symbolic_scope
 
 from keras_shrink.quantization.activation_rounding import ACTIVATIONS, inference, learned, straight_through
 
@@ -97,6 +98,8 @@ class ActivationQuantizer(keras.layers.Layer):
         self.num_bits, self.momentum, self.activation = num_bits, momentum, activation
         self.supports_masking = True
         state = {"shape": (), "dtype": "float32", "initializer": "zeros", "autocast": False}
+        # Replicas see different batches; the range follows all of them.
+        state["aggregation"] = "mean"
         # TensorFlow's tape watches what was trainable when it was made; `train_range` may want it to.
         self.low = self.add_weight(name="low", **state)
         self.high = self.add_weight(name="high", **state)
@@ -232,6 +235,8 @@ class ActivationQuantizer(keras.layers.Layer):
         self.batches_seen.assign(tf.maximum(self.batches_seen.value, 1.0 / (1.0 - self.momentum)))
 
     def _require_data(self):
+        if in_symbolic_scope():
+            return  # Keras asks for shapes only
         with tf.init_scope():
             if float(self.batches_seen.numpy()) == 0:
                 raise ValueError(
