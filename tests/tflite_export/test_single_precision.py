@@ -12,7 +12,7 @@ def test_a_model_of_mixed_precision_converts_and_stays_as_it_is(policy):
     model = keras.Sequential([keras.Input((6,)), keras.layers.Dense(4, dtype=policy)])
     exact = keras.Sequential([keras.Input((6,)), keras.layers.Dense(4)])
     exact.set_weights(model.get_weights())
-    assert bytes(te.convert(model, x)) == bytes(te.convert(exact, x))
+    assert te.convert(model, x).bytes == te.convert(exact, x).bytes
     assert model.layers[0].compute_dtype == policy.removeprefix("mixed_")
 
 
