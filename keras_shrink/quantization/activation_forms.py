@@ -1,4 +1,4 @@
-"""Activations that are no operator of their own, or several."""
+"""Activations made of several integer operators, rounded between them."""
 
 import math
 
@@ -12,15 +12,6 @@ from keras_shrink.weights import Transformed
 SIGMOID_RANGE = SOFTMAX_RANGE = (0.0, 255 / 256)
 LOG_SOFTMAX_RANGE = (-15.9375, 0.0)
 SELU = {"alpha": 1.6732632423543772, "gain": 1.0507009873554805}
-
-
-@keras.saving.register_keras_serializable("keras_shrink")
-class ActivationInRounding(Transformed):
-    """A ReLU or ReLU6 layer that the rounding of its output computes along with it."""
-
-    def run_layer(self, inputs, training, **kwargs):
-        """Returns what the rounding takes: the inputs. Without rounding the layer runs as it is."""
-        return inputs if self.outputs_through else super().run_layer(inputs, training, **kwargs)
 
 
 @keras.saving.register_keras_serializable("keras_shrink")

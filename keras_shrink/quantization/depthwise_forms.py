@@ -7,7 +7,7 @@ multiplying and adding as two operators would round in between.
 import keras
 import tensorflow as tf
 
-from keras_shrink.quantization.activation_forms import ActivationInRounding
+from keras_shrink.quantization.activation_in_rounding import ActivationInRounding
 from keras_shrink.weights import Transformed
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from keras import layers
 
-from keras_shrink.quantization.activation_forms import SCALED_ELU_RANGES, ActivationInRounding, ELUInSteps
+from keras_shrink.quantization.activation_forms import SCALED_ELU_RANGES, ELUInSteps
+from keras_shrink.quantization.activation_in_rounding import ActivationInRounding
 from keras_shrink.quantization.depthwise_forms import (
     ReLU6AsDepthwise,
     SaturatedReLU,
