@@ -50,7 +50,7 @@ class Sensitivity:
         Raises:
             ValueError: If no layer takes any amount.
         """
-        chosen: dict[str, float] = {}
+        chosen: dict[str, float | None] = {}
         for name, scores in self.scores.items():
             fine = [a for a, s in zip(self.amounts, scores, strict=True) if s >= self.baseline - max_drop]
             strongest = max(fine, key=self._strength, default=None)
