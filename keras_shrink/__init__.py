@@ -38,6 +38,7 @@ _HOMES: dict[str, str] = {
     "rewind": "pruning.tickets",
     "scale": "architecture.scaling",
     "simulate": "simulation.simulate",
+    "search_architecture": "search.run",
     "sparsity_report": "pruning.report",
     "to_separable": "architecture.separable",
 }  # public name -> module that defines it
@@ -50,6 +51,7 @@ _MODULES: tuple[str, ...] = (
     "pruning",
     "quantization",
     "schedules",
+    "search",
     "select",
     "zoo",
 )  # public modules

@@ -138,6 +138,37 @@ def project(
         typer.echo(path)
 
 
+@app.command()
+def search(
+    space: Annotated[
+        str,
+        typer.Argument(
+            help="ds_cnn, inverted_residual, resnet, cnn_1d, mlp, or FILE.py:FUNCTION.", show_default=False
+        ),
+    ],
+    data: Annotated[Path, typer.Option(help=".npz with x_train and y_train, x_val and y_val if you like.")],
+    output: Output = Path("search"),
+    flash: Annotated[str | None, typer.Option(help='Linked flash of the C, such as "64 KiB".')] = None,
+    ram: Annotated[str | None, typer.Option(help="Static RAM of the C.")] = None,
+    instructions: Annotated[str | None, typer.Option(help='On a Cortex-M4, such as "5M".')] = None,
+    macs: Annotated[str | None, typer.Option(help="Multiply-accumulates.")] = None,
+    strategy: Annotated[
+        str, typer.Option(help="random, evolution, reinforcement, bayesian or nsga2.")
+    ] = "evolution",
+    trials: Annotated[int, typer.Option(help="Candidates to train, by all processes together.")] = 50,
+    epochs: Annotated[int, typer.Option(help="Of each candidate.")] = 10,
+    storage: Annotated[
+        str | None, typer.Option(help="Path or data base URL to share the search between machines.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of the strategy and of each candidate.")] = 0,
+):
+    """Search for a small network under a device's limits. Start it again, or twice: it goes on, or shares."""
+    from keras_shrink.search_command import search_files
+
+    limits = {"flash": flash, "ram": ram, "instructions": instructions, "macs": macs}
+    search_files(space, data, output, limits, strategy, trials, epochs, storage, seed)
+
+
 def main():
     """Runs the command line; errors of the input become one message and exit status 2."""
     from keras_shrink.quiet import silence_native_output

@@ -1,0 +1,36 @@
+"""The strategies by name: who chooses the next candidate."""
+
+from __future__ import annotations
+
+from optuna.samplers import NSGAIISampler, RandomSampler, TPESampler
+
+from keras_shrink.search.evolution import RegularizedEvolution
+from keras_shrink.search.reinforcement import Reinforce
+
+STRATEGIES = {
+    "random": lambda seed: RandomSampler(seed),
+    "evolution": lambda seed: RegularizedEvolution(seed=seed),
+    "reinforcement": lambda seed: Reinforce(seed=seed),
+    "bayesian": lambda seed: TPESampler(seed=seed, n_startup_trials=10),
+    "nsga2": lambda seed: NSGAIISampler(seed=seed, population_size=24),
+}
+
+
+def as_sampler(strategy, seed):
+    """Returns the Optuna sampler meant by a name, or the sampler itself.
+
+    Raises:
+        ValueError: If the name is unknown.
+    """
+    if isinstance(strategy, str):
+        if strategy not in STRATEGIES:
+            raise ValueError(
+                f"strategy must be one of {', '.join(STRATEGIES)}, or an Optuna sampler. "
+                f"Received: strategy={strategy!r}."
+            )
+        return STRATEGIES[strategy](seed)
+    if not hasattr(strategy, "sample_independent"):
+        raise ValueError(
+            f"strategy must be a name or an Optuna sampler. Received: {type(strategy).__name__}."
+        )
+    return strategy

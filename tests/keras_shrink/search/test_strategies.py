@@ -1,0 +1,74 @@
+"""Who chooses the next candidate."""
+
+import numpy as np
+import optuna
+import pytest
+
+from keras_shrink.search.choices import OfTrial
+from keras_shrink.search.strategies import STRATEGIES, as_sampler
+
+optuna.logging.set_verbosity(optuna.logging.ERROR)
+
+
+def hidden_score(choices):
+    """Best at all sixes; every choice counts alone, so that there is something to learn."""
+    values = [choices.int(f"choice_{i}", 0, 9) for i in range(6)]
+    bonus = 0.5 * (choices.categorical("kind", ("a", "b", "c")) == "b")
+    return bonus - sum(abs(value - 6) for value in values) / 54
+
+
+def best_after(strategy, trials, seed):
+    study = optuna.create_study(direction="maximize", sampler=as_sampler(strategy, seed))
+    for _ in range(trials):
+        trial = study.ask()
+        study.tell(trial, hidden_score(OfTrial(trial)))
+    return study
+
+
+def mean_of_last(study, count=30):
+    return float(np.mean([trial.value for trial in study.trials[-count:]]))
+
+
+@pytest.mark.parametrize("strategy", [name for name in STRATEGIES if name != "random"])
+def test_every_strategy_learns_what_random_does_not(strategy):
+    learned = np.mean([mean_of_last(best_after(strategy, 150, seed)) for seed in range(3)])
+    chance = np.mean([mean_of_last(best_after("random", 150, seed)) for seed in range(3)])
+    assert learned > chance + 0.1
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_a_seed_repeats_the_search(strategy):
+    first, second, other = (best_after(strategy, 40, seed) for seed in (0, 0, 1))
+    assert [trial.params for trial in first.trials] == [trial.params for trial in second.trials]
+    assert [trial.params for trial in first.trials] != [trial.params for trial in other.trials]
+
+
+def test_a_child_differs_from_its_parent_in_one_choice():
+    study = best_after("evolution", 60, 0)
+    children = [trial for trial in study.trials if "parent" in trial.user_attrs]
+    assert len(children) == 60 - 24
+    for child in children:
+        parent = study.trials[child.user_attrs["parent"]]
+        assert sum(child.params[name] != value for name, value in parent.params.items()) == 1
+
+
+def test_choices_that_the_parent_did_not_have_are_drawn():
+    def space(choices):
+        depth = choices.int("depth", 1, 4)
+        return sum(choices.int(f"width_{i}", 1, 5) for i in range(depth))
+
+    for strategy in ("evolution", "reinforcement"):
+        study = optuna.create_study(direction="maximize", sampler=as_sampler(strategy, 0))
+        for _ in range(80):
+            trial = study.ask()
+            study.tell(trial, space(OfTrial(trial)))
+        assert study.best_value >= 16
+
+
+def test_unknown_strategies_are_named():
+    with pytest.raises(
+        ValueError, match="strategy must be one of random, evolution.*Received: strategy='magic'"
+    ):
+        as_sampler("magic", 0)
+    with pytest.raises(ValueError, match="a name or an Optuna sampler. Received: int"):
+        as_sampler(3, 0)
