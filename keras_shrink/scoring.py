@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from tflite_export import interpreters, read, samples, tflm
+from tflite_export import interpreters, samples, tflm
 from tflite_export.affine import dequantize_array, quantize_array
 from tflite_export.c import native
 from tflite_export.errors import ModelError
+from tflite_export.read import read
 
 
 def accuracy(labels, outputs) -> float:

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import keras
 
 from keras_shrink import page, scoring
+from keras_shrink.int8_file import int8_file
 from keras_shrink.progress import watched
-from keras_shrink.quantization.quantize import calibrate, is_quantized
-from tflite_export import convert, slim, summary
+from tflite_export import summary
 
 
 @dataclass(frozen=True)
@@ -142,8 +142,7 @@ def _row(name, model, data, ranges, metric):
     float_score = None
     if isinstance(model, keras.Model):
         float_score = scoring.keras_score(model, data, metric)
-        quantized = model if is_quantized(model) else calibrate(model, ranges, strict=True)
-        model = slim(convert(quantized))
+        model = int8_file(model, ranges)
     facts = summary(model)
     return Row(
         name,

@@ -9,14 +9,13 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_shrink.quantization.quantize import calibrate
+from keras_shrink.int8_file import int8_file
 from keras_shrink.search import study as records
 from keras_shrink.search.building import build
 from keras_shrink.search.choices import Chosen
 from keras_shrink.search.costs import Cost
 from keras_shrink.search.limits import COST_OF_LIMIT
 from keras_shrink.search.sketch import Sketch
-from tflite_export import convert, slim
 
 
 @dataclass(frozen=True)
@@ -104,7 +103,7 @@ class SearchResult:
             representative_data: Inputs for the ranges, as for `calibrate`.
             candidate: One of `candidates`.
         """
-        return slim(convert(calibrate(self.model(candidate), representative_data)))
+        return int8_file(self.model(candidate), representative_data)
 
     def __str__(self):
         head = f"{'candidate':>9}  {'accuracy':>8}  {'flash':>9}  {'RAM':>9}  {'instructions':>12}  choices"

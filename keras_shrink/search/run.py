@@ -10,6 +10,7 @@ import keras
 import numpy as np
 import optuna
 
+from keras_shrink.int8_file import int8_file
 from keras_shrink.progress import watched
 from keras_shrink.search import study as records
 from keras_shrink.search.building import build
@@ -21,7 +22,7 @@ from keras_shrink.search.result import SearchResult, result_of
 from keras_shrink.search.sketch import Sketch
 from keras_shrink.search.strategies import as_sampler
 from keras_shrink.search.training import Trainer, inherit, weights_of
-from tflite_export import convert, read
+from tflite_export.read import read
 
 _MOST_REJECTED_IN_A_ROW = 5000
 
@@ -143,12 +144,10 @@ def cost_of_candidate(drawn) -> Cost:
         return cost_of(drawn.graph())
     if not isinstance(drawn, keras.Model):
         raise ValueError(f"A space must return a Sketch or a Keras model. Received: {type(drawn).__name__}.")
-    from keras_shrink.quantization.quantize import calibrate
-
     shapes = [(8, *(side or 1 for side in tensor.shape[1:])) for tensor in drawn.inputs]
     samples = [np.random.default_rng(0).normal(size=shape).astype("float32") for shape in shapes]
     data = samples[0] if len(samples) == 1 else samples
-    return cost_of(read(convert(calibrate(drawn, data, strict=True))))
+    return cost_of(read(int8_file(drawn, data)))
 
 
 def _run(study, trial, model, cost, task, keeping):

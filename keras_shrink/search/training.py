@@ -6,7 +6,7 @@ import keras
 import numpy as np
 
 from keras_shrink import scoring
-from keras_shrink.quantization.quantize import calibrate
+from keras_shrink.int8_file import int8_model
 
 _CALIBRATION_SAMPLES = 256
 
@@ -54,7 +54,7 @@ class Trainer:
             callbacks=[reporting],
             verbose=0,
         )
-        return scoring.keras_score(calibrate(model, x[:_CALIBRATION_SAMPLES]), validation)
+        return scoring.keras_score(int8_model(model, x[:_CALIBRATION_SAMPLES]), validation)
 
 
 def inherit(model, weights):
