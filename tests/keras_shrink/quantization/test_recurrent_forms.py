@@ -224,3 +224,13 @@ def test_a_layer_that_returns_its_state_is_refused():
     outputs, *_ = layers.LSTM(4, return_state=True, name="l")(inputs)
     with pytest.raises(ValueError, match="l: it returns its state"):
         ks.quantize(keras.Model(inputs, outputs), strict=True)
+
+
+def test_the_simulation_equals_tflm_where_training_is_a_step_away():
+    parts = [BIDIRECTIONAL(layers.GRU(4)), layers.Reshape((4, 2)), layers.LSTM(3, return_sequences=True)]
+    model, x = network(*parts, shape=(3, 3)), sequences((3, 3))
+    quantized = ks.calibrate(model, x)
+    with expects_state(True):
+        tflite = te.convert(quantized)
+    result = te.verify(tflite, x, ks.simulate(tflite))
+    assert result.keras[0].differing == 0
