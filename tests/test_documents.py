@@ -23,7 +23,10 @@ def test_links_lead_somewhere(path):
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "name",
-    ["README.md", "docs/analysis.md", "docs/architecture.md", "docs/channels.md", "docs/quantization.md"],
+    [
+        "README.md",
+        *(f"docs/{page}.md" for page in ("analysis", "architecture", "channels", "quantization", "search")),
+    ],
 )
 def test_the_python_runs_from_top_to_bottom(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
