@@ -13,6 +13,7 @@ from keras_shrink.quantization.rules import (  # noqa: F401
     normalization,
     operations,
     recurrent,
+    refused,
     shapes,
 )
 from keras_shrink.quantization.rules.roles import Role, activation_name, role

@@ -333,7 +333,9 @@ def test_every_form_survives_saving(name, tmp_path):
     ("layer", "reason"),
     [
         (lambda: layers.Conv1D(4, 3, activation="mish", name="l"), "its activation mish has no integer form"),
-        (lambda: layers.Masking(name="l"), "no integer form of Masking is known"),
+        (lambda: layers.Masking(name="l"), "masks computed at run time"),
+        (lambda: layers.AdaptiveMaxPooling1D(4, name="l"), "its windows may differ in size"),
+        (lambda: layers.Hashing(5, name="l"), "no integer form of Hashing is known"),
         (lambda: layers.ReLU(max_value=3, threshold=1, name="l"), "ReLU\\(max_value=3"),
         (lambda: layers.Softmax(axis=1, name="l"), "softmax over axis 1"),
         (lambda: layers.LayerNormalization(axis=1, name="l"), "it normalizes the axes \\[1\\]"),
@@ -369,6 +371,7 @@ def test_what_has_no_integer_form_is_refused_with_its_reason(layer, reason):
             lambda x: layers.MultiHeadAttention(2, 4, output_shape=(2, 3), name="l")(x, x),
             "its output_shape \\(2, 3\\) has several axes",
         ),
+        (lambda x: layers.Attention(name="l")([x, x]), "attention of this kind"),
         (lambda x: layers.Dot(1, normalize=True, name="l")([x, x]), "normalize=True is an operator"),
     ],
 )
@@ -382,7 +385,7 @@ def test_all_reasons_are_named_at_once():
         lambda tokens: layers.Masking(name="m")(layers.Embedding(10, 8, mask_zero=True, name="e")(tokens))
     )
     with pytest.raises(
-        ValueError, match="(?s)2 layer.s. cannot.*e: mask_zero makes a mask.*m: no integer form"
+        ValueError, match="(?s)2 layer.s. cannot.*e: mask_zero makes a mask.*m: masks computed"
     ):
         ks.quantize(model, strict=True)
 
@@ -404,3 +407,11 @@ def test_a_sum_of_squares_that_leaves_32_bits_is_refused():
 def test_forms_of_8_bits_are_refused_with_16(compute, reason):
     with pytest.raises(ValueError, match=reason):
         ks.quantize(on_series(compute), ks.Int16x8(), strict=True)
+
+
+def test_three_dimensions_are_refused_with_the_way_out():
+    model = chain((4, 4, 4, 2), layers.Conv3D(2, 3, name="l"), layers.GlobalMaxPooling3D(name="p"))
+    with pytest.raises(
+        ValueError, match="(?s)l: TFLite Micro has no integer.*p: TFLite Micro has no integer"
+    ):
+        ks.quantize(model, strict=True)
