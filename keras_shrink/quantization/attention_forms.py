@@ -124,5 +124,5 @@ def _masked(scores, rounding, training):
     if training or is_observing():
         largest = tf.reduce_max(tf.where(seen, scores, scores.dtype.min), axis=-1, keepdims=True)
         return rounding(tf.where(seen, scores, largest - MASKED_BELOW), training=training)
-    limit = tf.where(seen, rounding.high.value, rounding.low.value)
+    limit = tf.cast(tf.where(seen, rounding.high.value, rounding.low.value), scores.dtype)
     return rounding(tf.minimum(rounding(scores, training=training), limit), training=training)

@@ -23,8 +23,10 @@ def depthwise(inputs, scale, shift):
     channels = x.shape[-1]
     flat = [-1, 1, 1, channels] if x.shape.rank == 2 else [-1, x.shape[1], 1, channels]
     image = x if x.shape.rank == 4 else tf.reshape(x, flat)
-    kernel = tf.reshape(tf.broadcast_to(scale, [channels]), [1, 1, channels, 1])
-    image = tf.nn.depthwise_conv2d(image, kernel, [1, 1, 1, 1], "VALID") + tf.broadcast_to(shift, [channels])
+    kernel = tf.reshape(tf.broadcast_to(tf.cast(scale, x.dtype), [channels]), [1, 1, channels, 1])
+    image = tf.nn.depthwise_conv2d(image, kernel, [1, 1, 1, 1], "VALID") + tf.broadcast_to(
+        tf.cast(shift, x.dtype), [channels]
+    )
     result = image if x.shape.rank == 4 else tf.reshape(image, [-1, *x.shape[1:]])
     return tf.cast(result, inputs.dtype)
 

@@ -46,6 +46,7 @@ class FixedRange(keras.layers.Layer):
         super().__init__(**kwargs)
         self.low, self.high, self.num_bits = float(low), float(high), num_bits
         self.supports_masking = True
+        self.autocast = False  # what a form computes in float32 stays so under mixed precision
 
     def build(self, input_shape):
         """There is nothing to create."""
@@ -97,6 +98,7 @@ class ActivationQuantizer(keras.layers.Layer):
             )
         self.num_bits, self.momentum, self.activation = num_bits, momentum, activation
         self.supports_masking = True
+        self.autocast = False  # what a form computes in float32 stays so under mixed precision
         state = {"shape": (), "dtype": "float32", "initializer": "zeros", "autocast": False}
         # Replicas see different batches; the range follows all of them.
         state["aggregation"] = "mean"

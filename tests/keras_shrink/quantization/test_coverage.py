@@ -415,3 +415,22 @@ def test_three_dimensions_are_refused_with_the_way_out():
         ValueError, match="(?s)l: TFLite Micro has no integer.*p: TFLite Micro has no integer"
     ):
         ks.quantize(model, strict=True)
+
+
+@pytest.mark.parametrize(
+    "name", ["layer normalization", "group normalization", "embedding", "causal attention"]
+)
+def test_forms_train_with_mixed_precision(name):
+    before = keras.mixed_precision.dtype_policy()
+    try:
+        keras.mixed_precision.set_dtype_policy("mixed_float16")
+        model = NETWORKS[name]()
+        quantized = ks.quantize(model, strict=True)
+    finally:
+        keras.mixed_precision.set_dtype_policy(before)
+    x = samples_for(model)
+    wanted = model.predict(x, verbose=0).astype("float32")
+    quantized.compile("sgd", "mse")
+    quantized.fit(x, wanted, verbose=0)
+    got = quantized.predict(x, verbose=0).astype("float32")
+    assert np.mean((wanted - got) ** 2) < 0.05 * np.mean(wanted**2)
