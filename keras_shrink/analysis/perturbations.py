@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from keras_shrink.clustering import kmeans
+
 
 @dataclass(frozen=True)
 class Technique:
@@ -59,6 +61,21 @@ def quantize(kernel, output_axis, bits):
     return np.round(kernel / scale) * scale
 
 
+def cluster(kernel, output_axis, count):
+    """Returns the kernel with so many different values besides zero, those of k-means.
+
+    Example:
+    >>> cluster(np.array([1.0, 1.2, 5.0, 0.0]), 0, 2).tolist()
+    [1.1, 1.1, 5.0, 0.0]
+    """
+    result = kernel.copy()
+    nonzero = kernel != 0
+    if nonzero.any():
+        centroids = kmeans.find_centroids(kernel[nonzero], int(count))
+        result[nonzero] = centroids[kmeans.nearest(kernel[nonzero], centroids)]
+    return result
+
+
 def factorize(kernel, output_axis, fraction):
     """Returns the nearest kernel of that fraction of the full rank, at least 1.
 
@@ -89,6 +106,7 @@ def prune_channels(kernel, output_axis, amount):
 TECHNIQUES = {
     "prune": Technique(prune, (0.25, 0.5, 0.75, 0.9), 0, 1, "fraction of zeros", True),
     "quantize": Technique(quantize, (8, 6, 4, 3, 2), 2, 16, "bits of the weights", False),
+    "cluster": Technique(cluster, (64, 16, 8, 4), 1, 65536, "values in a kernel", False),
     "factorize": Technique(
         factorize, (0.75, 0.5, 0.25, 0.125), 0, 1, "rank, fraction of the full one", False
     ),
