@@ -50,12 +50,10 @@ class Jittered(keras.utils.PyDataset):
 
 
 def network(units, drop=0.0):
-    dropped = [layers.Dropout(drop)] if drop else []
     model = keras.Sequential([keras.Input((784,))])
     for _ in range(2):
         model.add(layers.Dense(units, activation="relu"))
-        for layer in dropped:
-            model.add(layers.Dropout(layer.rate))
+        model.add(layers.Dropout(drop))
     model.add(layers.Dense(10))
     return model
 
@@ -98,6 +96,7 @@ def train_student(method, seed, data, options):
         )
         x = trained.remember(x, Path(options.folder) / "remembered")
     compiled(trained, (len(y) // options.batch_size + 1) * options.epochs)
+    keras.utils.set_random_seed(seed)  # the order of the digits, which loading a teacher has moved on
     trained.fit(x, y, batch_size=options.batch_size, epochs=options.epochs, verbose=0)
     return errors_of(student, data)
 
