@@ -108,3 +108,12 @@ def test_one_layer_can_become_several_anywhere():
     x = pictures(4, shape=(4,))
     wanted = 8 * model.predict(x, verbose=0)  # biases are zero: three calls, each doubled
     np.testing.assert_allclose(copy.predict(x, verbose=0), wanted, rtol=1e-5)
+
+
+def test_sequential_models_that_took_their_shapes_from_a_call():
+    deep = keras.Sequential([layers.Dense(4, name="b")], name="deep")
+    inner = keras.Sequential([layers.Dense(4, name="a"), deep], name="inner")
+    inputs = keras.Input((4,))
+    model = keras.Model(inputs, inner(inputs))
+    x = pictures(4, shape=(4,))
+    np.testing.assert_array_equal(rebuild(model).predict(x, verbose=0), model.predict(x, verbose=0))
