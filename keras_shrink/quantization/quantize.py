@@ -268,22 +268,21 @@ def _outputs(copy, treatment, config):
         return []
     known = treatment.role
     activation, alone = known.activation, known.is_activation
-    before = [] if alone else [observed_range(config, "linear_range")]
-    if activation in FUSED and known.output_range is None:
+    fused = activation in FUSED and not known.splits_activation
+    if fused and known.output_range is None:
         if not alone:
             copy.activation = keras.activations.linear  # the rounding computes it
-        final = observed_range(config, "range", activation=activation)
-        return [*before, final] if known.splits_activation else [final]
+        return [observed_range(config, "range", activation=activation)]
     final = observed_range(config, "range")
     if known.output_range is not None:
         final = FixedRange(*known.output_range, name="fixed_range")
     elif activation in FIXED_RANGES:
         final = fixed_range(config, activation)
-    fused = activation in FUSED and not known.splits_activation
     composed = None if fused else composed_activation(activation, config.momentum)
     if activation == "linear" or fused or (alone and composed is None):
         return [final]
     step = keras.layers.Activation(activation, name=activation) if composed is None else composed
     # What was one layer are several operators: its activation runs behind its linear part.
     copy.activation = keras.activations.linear
+    before = [] if alone else [observed_range(config, "linear_range")]
     return [*before, step, final]
