@@ -7,7 +7,7 @@ that the model itself holds for usual: its eight latent values are drawn as thei
 them (normal with its beta and gamma, then ReLU) and decoded, and noise of 3 dB stands for what a code of
 eight values cannot hold. How near that comes to the real data is printed first: means and variances in front
 of the first BatchNormalization, against those that are stored from training. Training and test draw from
-different seeds. "Fine-tuned" is the same training for the original, so that nobody mistakes training for a
+different seeds. `--control` gives the same training to the original, so that nobody mistakes training for a
 gift of factorization.
 """
 
@@ -90,11 +90,12 @@ def main():
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--parameters", type=float, default=1 / 3)
-    parser.add_argument("--samples", type=int, default=20_000)
+    parser.add_argument("--samples", type=int, default=16_000)
     parser.add_argument("--noise", type=float, default=3.0, help="in dB")
-    parser.add_argument("--epochs", type=int, default=15)
+    parser.add_argument("--epochs", type=int, default=10)
     parser.add_argument("--batch-size", type=int, default=64)
-    parser.add_argument("--learning-rate", type=float, default=1e-3)
+    parser.add_argument("--learning-rate", type=float, default=2e-3)
+    parser.add_argument("--control", action="store_true", help="fine-tune the original instead")
     options = parser.parse_args()
     keras.utils.set_random_seed(0)
     model = keras.saving.load_model(real_data.model_path("mlperf_ad01.h5"), compile=False)
@@ -108,7 +109,8 @@ def main():
     for name, each in rows.items():
         row = {"model": name, "parameters": each.count_params(), "error": error_of(each, x_test)}
         print(json.dumps(row), flush=True)
-    for name, each in reversed(rows.items()):
+    del rows["factored" if options.control else "original"]
+    for name, each in rows.items():
         fine_tuned(each, x, options)
         row = {"model": f"{name}, fine-tuned", "error": error_of(each, x_test)}
         print(json.dumps(row | {"seconds": round(time.time() - began)}), flush=True)
