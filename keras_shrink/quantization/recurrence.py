@@ -3,6 +3,7 @@
 import keras
 import tensorflow as tf
 
+from keras_shrink.quantization.activation_rounding import learned, straight_through
 from keras_shrink.quantization.ranges import is_observing
 from keras_shrink.weights import Transformed
 from tflite_export.tracing import is_tracing
@@ -15,9 +16,13 @@ SIGMOID_END, TANH_END = 6.25, 3.0
 class Recurrent(Transformed):
     """What the forms of recurrent layers share: the loop over time.
 
-    Subclasses say in `begin` what is computed for all steps at once and what in one step. The layers of
-    `inner` round: first those `outside` the loop, then, in the order in which a step calls `take`, the
-    others. A range holds what its value is in any step, so the state has one scale.
+    Subclasses say in `begin(inputs, training)` what is computed for all steps at once and what in one
+    step. It returns what the steps read, a tuple of tensors (batch, steps, ...), and a function
+    `step(parts, states, take)` that gets its share of them and returns the new states, the output first.
+
+    The layers of `inner` round: first those `outside` the loop, then, in the order in which a step sends
+    its results through `take`, the others. A range holds what its value is in any step, so the state has
+    one scale.
 
     Converted, the loop is unrolled; otherwise it is a loop of the graph, in which a range cannot be
     observed. So training rounds with the ranges of the batches before and then shows each quantizer
@@ -35,14 +40,6 @@ class Recurrent(Transformed):
         """The state is rounded inside, which is the output; nothing is rounded behind it."""
         return cls(layer, **parts)
 
-    def begin(self, inputs, training):
-        """Returns what the steps read, a tuple of tensors (batch, steps, ...), and the function of one step.
-
-        `step(parts, states, take)` gets its share of what is read and returns the new states, the output
-        first; it sends every result that is rounded through `take`.
-        """
-        raise NotImplementedError
-
     def initial_states(self, batch):
         """Returns the states before the first step."""
         return (tf.zeros((batch, self.layer.units)),)
@@ -54,15 +51,15 @@ class Recurrent(Transformed):
     @property
     def bias(self):
         """The cell's bias; None without one."""
-        return (
-            tf.cast(tf.convert_to_tensor(self.layer.cell.bias), tf.float32) if self.layer.use_bias else None
-        )
+        if not self.layer.use_bias:
+            return None
+        return tf.cast(tf.convert_to_tensor(self.layer.cell.bias), tf.float32)
 
-    def fixed(self, x, low, high, training, *, num_bits=8):
+    def fixed(self, x, low, high, training):
         """Returns `x` on the grid of a range that is known beforehand."""
         if is_observing():
             return x
-        rounded = tf.quantization.fake_quant_with_min_max_args(x, low, high, num_bits=num_bits)
+        rounded = tf.quantization.fake_quant_with_min_max_args(x, low, high)
         return self._in_time(rounded, x, training)
 
     def within(self, x, end, training):
@@ -140,7 +137,9 @@ class Recurrent(Transformed):
             def take(x):
                 position = len(seen)
                 seen.append(_extremes(tf.stop_gradient(x)))
-                rounded = quantizers[position].rounded(x, *ranges[position], training=True)
+                quantizer = quantizers[position]
+                rounding = learned if quantizer.learned else straight_through
+                rounded = rounding(x, *ranges[position], quantizer.num_bits)
                 return self._in_time(rounded, x, True)
 
             return take, seen

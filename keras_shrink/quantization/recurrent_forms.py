@@ -35,13 +35,12 @@ class SteppedSimpleRNN(Recurrent):
 
 
 class _Gated(Recurrent):
-    """A layer some of whose columns are gates, behind a sigmoid, and the others new values, behind a tanh."""
+    """A layer some of whose columns are gates, behind a sigmoid, and the others new values, behind a tanh.
+
+    Subclasses say in `columns(weight)` which are which.
+    """
 
     outside = 2
-
-    def columns(self, weight):
-        """Returns the columns of the gates and those of the new values."""
-        raise NotImplementedError
 
     def project(self, inputs, bias, training):
         """Returns the rounded products of the inputs with the gates' columns and with the others."""

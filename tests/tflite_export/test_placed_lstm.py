@@ -53,11 +53,10 @@ def test_the_operator_has_the_given_numbers_and_runs():
 
 
 def test_reshapes_that_the_converter_joined_with_the_place_come_back():
-    flat = keras.layers.Reshape((30,))
     with pytest.warns(UserWarning, match="keeps its state"):
-        tflite = te.convert(model(flat))
+        tflite = te.convert(model(keras.layers.Reshape((6, 1, 5))))
     assert [op.code for op in tflite.graph.main.ops] == ["UNIDIRECTIONAL_SEQUENCE_LSTM", "RESHAPE"]
-    assert tuple(tflite.graph.outputs[0].shape) == (1, 30)
+    assert tuple(tflite.graph.outputs[0].shape) == (1, 6, 1, 5)
 
 
 def test_a_place_that_took_in_an_activation_is_refused():
