@@ -20,6 +20,7 @@ _PACKABLE = {"CONV_2D": (0, 7), "DEPTHWISE_CONV_2D": (3, 7), "FULLY_CONNECTED": 
 _WITH_WEIGHTS = {*_PACKABLE, "BATCH_MATMUL", "SVDF", "TRANSPOSE_CONV", "UNIDIRECTIONAL_SEQUENCE_LSTM"}
 _WEIGHT, _BIAS = 1, 2
 _END = 7  # symmetric: -8 stays unused, as -128 does with 8 bits
+_TIES = 1 + 1e-3  # half a level of 8 bits, and what float32 adds where levels 3 of 6 fall between two
 _CLIPS = np.arange(1.0, 0.49, -0.05)
 
 
@@ -101,7 +102,7 @@ def find_grid(rows: np.ndarray, known_to: np.ndarray | float) -> np.ndarray:
     for end in range(1, _END + 1):
         step = np.where(largest > 0, largest, 1.0) / end
         off = np.abs(np.round(rows / step[:, None]) * step[:, None] - rows)
-        found = np.where((off <= np.multiply(known_to, 1 + 1e-6)).all(axis=1), step, found)
+        found = np.where((off <= np.multiply(known_to, _TIES)).all(axis=1), step, found)
     return found
 
 

@@ -10,7 +10,7 @@ from tests.tflite_export import small_models
 from tests.tflite_export.c.judged import assert_equals_tflm
 from tflite_export import tflm
 from tflite_export.affine import quantize_array
-from tflite_export.int4 import pack_weights, round_to_4_bits
+from tflite_export.int4 import find_grid, pack_weights, round_to_4_bits
 from tflite_export.interpreters import run
 
 OPERATORS = {"CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED"}
@@ -120,6 +120,17 @@ def test_weights_on_a_grid_of_4_bits_keep_it():
     values, step = round_to_4_bits(np.round(grid * 127 / 7), 0.5)
     np.testing.assert_array_equal(values, grid)
     np.testing.assert_allclose(step[1:], 127 / 7)
+
+
+def test_one_grid_for_channels_of_different_reach_is_found():
+    levels = np.array([[7, 2], [6, 3], [4, -2], [-2, 1], [1, 0]])
+    rng = np.random.default_rng(0)
+    for step in rng.uniform(0.001, 0.1, 50):
+        scale = (np.abs(levels).max(axis=1, keepdims=True) * step / 127).astype("float32").astype("float64")
+        stored = np.round(levels * step / scale + rng.uniform(-1e-5, 1e-5, levels.shape))
+        rows = (stored * scale).reshape(1, -1)
+        noise = np.broadcast_to(scale / 2, levels.shape).reshape(1, -1)
+        np.testing.assert_allclose(find_grid(rows, noise), step, rtol=1e-6)
 
 
 def test_a_lone_large_weight_is_clipped():
