@@ -1,4 +1,4 @@
-"""Seconds to quantize and to convert networks, beside TensorFlow's own conversion and its optimization toolkit.
+"""Seconds to quantize and to convert networks, beside TensorFlow's conversion and its optimization toolkit.
 
     python benchmarks/convert_time.py --tfmot-venv /tmp/tfmot-venv
 

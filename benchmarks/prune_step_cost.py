@@ -77,7 +77,7 @@ def theirs(keras, model, frequency, total):
 
 
 def stopwatch(keras):
-    """Returns a callback that measures the CPU time of the steps, without what a fit does before the first."""
+    """Returns a callback that measures CPU time of the steps, without what a fit does before the first."""
 
     class Stopwatch(keras.callbacks.Callback):
         def on_train_batch_begin(self, batch, logs=None):
