@@ -43,7 +43,7 @@ def as_keras(graph):
     """Returns a chain of convolutions, pooling and a dense layer as a Keras model with the file's weights."""
     parts, weights = [keras.Input(graph.inputs[0].shape[1:])], []
     for op in graph.main.ops:
-        values = [graph.main.tensors[i].data for i in op.inputs[1:]]
+        values = [stored(graph.main.tensors[i]) for i in op.inputs[1:]]
         options, layer = op.options, None
         activation = "relu" if getattr(options, "fused_activation_function", "") == "RELU" else None
         if op.code in ("CONV_2D", "DEPTHWISE_CONV_2D"):
@@ -68,6 +68,15 @@ def as_keras(graph):
     model = keras.Sequential(parts)
     model.set_weights(weights)
     return model
+
+
+def stored(tensor):
+    """Returns a constant as real numbers; the file keeps kernels in 8 bits."""
+    if tensor.quantization is None:
+        return tensor.data
+    q = tensor.quantization
+    scale = q.scale.reshape([-1 if d == q.axis else 1 for d in range(len(tensor.shape))])
+    return (tensor.data * scale).astype("float32")
 
 
 def outputs(model, x):
@@ -96,10 +105,14 @@ def main():
     keras.utils.set_random_seed(0)
     model, (x, y), (x_test, y_test) = {"resnet8": resnet8, "kws": kws}[given.name]()
     x_test, y_test = x_test[: given.samples], y_test[: given.samples]
-    quantized = ks.calibrate(model, x[:500].astype("float32"))
+    mixed = np.random.default_rng(0).permutation(len(x))[
+        :4000
+    ]  # some data sets lie in order of their classes
+    x, y = x[mixed].astype("float32"), y[mixed]
+    quantized = ks.calibrate(model, x[:500])
     if given.epochs:
         quantized.compile(keras.optimizers.Adam(1e-4), "sparse_categorical_crossentropy")
-        quantized.fit(x[:4000].astype("float32"), y[:4000], epochs=given.epochs, verbose=2)
+        quantized.fit(x, y, epochs=given.epochs, verbose=2)
     file = te.convert(quantized)
     (target,) = file.graph.outputs
     shown = quantize_array(outputs(quantized, x_test), target).astype(int)

@@ -20,7 +20,7 @@ def simulate(model, representative_data=None, *, dequantize=True):
     Use it to evaluate what will run on the device where a quantized Keras model is only near: the
     quantized model rounds real numbers to the same grids, but in float32, so that now and then a value
     falls on the neighbouring step. The model is converted, and every operator of the file is computed
-    with the integer arithmetic of TFLM's reference kernels, many times faster than TFLM itself.
+    with the integer arithmetic of TFLM's reference kernels, several times faster than TFLM itself.
 
     Each sample starts from the file's initial state where it keeps state. The result has no weights to
     train. It can be saved; it holds the file.
