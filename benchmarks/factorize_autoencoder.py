@@ -64,7 +64,7 @@ def plan_for(model, share):
     changing = sum(int(np.prod(k.variable.shape)) for k in ks.select.find_kernels(model, chosen))
     total = model.count_params()
     of_layer = (share * total - (total - changing)) / changing
-    return ks.factorization.plan(model, chosen, parameters=of_layer, scope="layer")
+    return ks.factorization.plan(model, layers=chosen, parameters=of_layer, scope="layer")
 
 
 def error_of(model, x):

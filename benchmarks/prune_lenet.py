@@ -178,8 +178,18 @@ def left_over(model):
     return nonzero + biases, 4 * (nonzero + biases) + weights // 8
 
 
+def softened(dense, data, temperature):
+    """Returns the data with training labels halfway to what the float network says of the digits."""
+    (x, y), test = data
+    logits = dense.predict(x, batch_size=1000, verbose=0).astype("float32") / temperature
+    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return [(x, 0.5 * y + 0.5 * powers / powers.sum(axis=1, keepdims=True)), test]
+
+
 def prune(dense, data, compression, options, surgery, seed):
     """Returns a pruned copy of a trained network, and the callback that did it."""
+    if options.soften:
+        data = softened(dense, data, options.soften)
     model = NETWORKS[options.network](options.drop_surgery if surgery else options.drop_gradual)
     model.set_weights(dense.get_weights())
     epochs = options.surgery_epochs if surgery else options.gradual_epochs
@@ -227,6 +237,9 @@ def main():
     parser.add_argument("--ramp", type=float, default=0.45)
     parser.add_argument("--regrow", type=float, default=0.5)
     parser.add_argument("--shift", type=int, default=0, help="pixels by which digits are shifted in training")
+    parser.add_argument(
+        "--soften", type=float, help="temperature at which the float network teaches the pruned one"
+    )
     parser.add_argument("--floats", help="folder that keeps the float networks from run to run")
     parser.add_argument("--verbose", type=int, default=0, help="as for fit")
     parser.add_argument("--bfloat16", action="store_true", help="compute in bfloat16 while training")

@@ -9,13 +9,14 @@ from typing import Any
 import keras
 
 from keras_shrink import select
-from keras_shrink.factorization import allotment, layers
+from keras_shrink.factorization import allotment
+from keras_shrink.factorization import layers as kinds
 from keras_shrink.factorization.forms import FORMS, Layout, Option
 from keras_shrink.flow import trace
 from keras_shrink.rebuild import check_rebuildable, rebuild
 
 
-def factorize(model, choice=None, **goal):
+def factorize(model, *, layers=select.has_kernel, **goal):
     """Returns a smaller copy of `model` whose layers are products of thin ones, nearest to the old.
 
     Dense layers and pointwise convolutions become two (singular value decomposition), an Embedding a
@@ -27,7 +28,7 @@ def factorize(model, choice=None, **goal):
 
     Args:
         model: A built Functional or Sequential model. It is not touched.
-        choice: Which layers: a predicate, a layer or a list of layers (see `select`). Defaults to all
+        layers: Which layers: a predicate, a layer or a list of layers (see `select`). Defaults to all
             with a kernel.
         **goal: Exactly one of `parameters`, `macs`, `energy` and `ranks`, and the options of
             `factorization.plan`.
@@ -47,7 +48,7 @@ def factorize(model, choice=None, **goal):
         Jaderberg et al., 2014 (spatial), arXiv:1405.3866; Zhang et al., 2015 (channel), arXiv:1505.06798;
         Kim et al., 2015 (Tucker-2), arXiv:1511.06530.
     """
-    return plan(model, choice, **goal).apply()
+    return plan(model, layers=layers, **goal).apply()
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -97,13 +98,13 @@ class Plan:
         def exchange(copy, original):
             if id(original) not in options:
                 return copy
-            made[id(original)] = layers.parts(original, options[id(original)])
+            made[id(original)] = kinds.parts(original, options[id(original)])
             return list(made[id(original)])
 
         new = rebuild(self.model, exchange)
         for planned in self.layers:
             if id(planned.layer) in made:
-                layers.start(made[id(planned.layer)], planned.layer, planned.chosen)
+                kinds.start(made[id(planned.layer)], planned.layer, planned.chosen)
         return new
 
     def __str__(self):
@@ -112,8 +113,8 @@ class Plan:
 
 def plan(
     model,
-    choice=None,
     *,
+    layers=select.has_kernel,
     parameters=None,
     macs=None,
     energy=None,
@@ -128,7 +129,7 @@ def plan(
 
     Args:
         model: A built Functional or Sequential model.
-        choice: Which layers; defaults to all with a kernel.
+        layers: Which layers; defaults to all with a kernel.
         parameters: Goal: the share of the model's parameters to keep, in (0, 1).
         macs: Goal: the share of the multiplications to keep, in (0, 1); those with kernels count. Needs
             fixed input sizes.
@@ -153,16 +154,16 @@ def plan(
     goal = _the_goal(parameters=parameters, macs=macs, energy=energy, ranks=ranks)
     _check(goal, scope, forms, multiple)
     cost = "macs" if goal[0] == "macs" else "parameters"
-    found = _found(model, choice)
+    found = _found(model, layers)
     plans = {}
     frontiers = {}
     for layer, shapes in found:
-        reason = layers.obstacle(layer) or ("" if shapes else "another layer calls it, not the model")
+        reason = kinds.obstacle(layer) or ("" if shapes else "another layer calls it, not the model")
         if reason:
             now = Option("", (), _size_of(layer), 0, 0.0)
             plans[id(layer)] = LayerPlan(layer, now, now, reason)
             continue
-        layout = layers.layout_of(layer, shapes)
+        layout = kinds.layout_of(layer, shapes)
         now = Option("", (), layout.kernel.size, layout.macs, 0.0)
         tried = [FORMS[name] for name in forms if FORMS[name].fits(layout)]
         if goal[0] == "ranks":
@@ -199,15 +200,15 @@ def _check(goal, scope, forms, multiple):
         raise ValueError(f"multiple must be an integer from 1. Received: multiple={multiple!r}.")
 
 
-def _found(model, choice):
+def _found(model, chosen):
     """Returns `(layer, input shapes of all its calls)` for the layers chosen."""
     shapes: dict[int, list] = {}
     for call in trace(model).calls:
         shapes.setdefault(id(call.layer), []).append(call.shapes[0])
-    kernels = select.find_kernels(model, select.has_kernel if choice is None else choice)
+    kernels = select.find_kernels(model, chosen)
     owners = {id(kernel.layer): kernel.layer for kernel in kernels}
     if not owners:
-        raise ValueError(f"No layer with a kernel was chosen. Received: choice={choice!r}.")
+        raise ValueError(f"No layer with a kernel was chosen. Received: layers={chosen!r}.")
     return [(layer, shapes.get(key, [])) for key, layer in owners.items()]
 
 

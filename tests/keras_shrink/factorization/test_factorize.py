@@ -44,7 +44,7 @@ def test_at_full_rank_the_function_stays(form):
         "tucker": {"wide": (16, 12), "rows": (12, 7), "strided": (12, 20), "sequence": (12, 8)},
     }[form]
     forms = (form,)
-    known = plan(model, ks.select.by_name(*ranks), ranks=ranks, forms=forms)
+    known = plan(model, layers=ks.select.by_name(*ranks), ranks=ranks, forms=forms)
     assert all(p.chosen.form == form and p.chosen.loss == 0.0 for p in known.layers)
     new = known.apply()
     np.testing.assert_allclose(new.predict(x, verbose=0), model.predict(x, verbose=0), atol=2e-6)
@@ -135,7 +135,7 @@ def test_embeddings_keep_their_mask():
     x = np.array([[3, 4, 5, 0, 0, 0], [9, 8, 7, 6, 1, 2]], "int32")
     full = factorize(model, ranks={"words": 16})
     np.testing.assert_allclose(full.predict(x, verbose=0), model.predict(x, verbose=0), atol=1e-6)
-    half = factorize(model, ks.select.by_name("words"), parameters=0.5)
+    half = factorize(model, layers=ks.select.by_name("words"), parameters=0.5)
     assert half.count_params() <= model.count_params() / 2
     assert half.get_layer("words_basis").output_dim == half.get_layer("words").kernel.shape[0]
 
@@ -204,7 +204,7 @@ def test_frozen_layers_penalties_and_compilation_survive():
         ({"ranks": {"fc": 99}}, r"'fc' can have ranks from 1 to {'basis': \(8,\)}. Received: \(99,\)"),
         ({"ranks": {"no": 1}}, r"No chosen layer has the name \['no'\]"),
         ({"parameters": 0.01}, r"budget cannot be met: with rank 1 everywhere 0\.\d+ of the parameters"),
-        ({"choice": ks.select.by_name("none"), "energy": 0.5}, r"No layer with a kernel was chosen"),
+        ({"layers": ks.select.by_name("none"), "energy": 0.5}, r"No layer with a kernel was chosen"),
     ],
 )
 def test_bad_goals_are_refused(arguments, message):
