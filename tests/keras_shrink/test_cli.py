@@ -58,7 +58,7 @@ def test_convert_writes_a_float_model_as_int8(run, files, tmp_path):
     ("dtype", "inside", "line"),
     [
         ("int16x8", "int16", "input x: int16 (1, 6), scale "),
-        ("float16", "float16", "output dense_1: float32 (1, 3)\n"),
+        ("float16", "float16", ": float32 (1, 3)\n"),
     ],
 )
 def test_convert_writes_the_kind_of_file_asked_for(run, files, tmp_path, dtype, inside, line):

@@ -314,7 +314,7 @@ def test_the_device_computes_what_training_shows(name):
         "group normalization",
         "embedding",
         "attention",
-        "selu",
+        "exponential",
         "shape operations",
         "arithmetic operations",
     ],
