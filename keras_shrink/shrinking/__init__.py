@@ -1,0 +1,1 @@
+"""`shrink`: a budget in, a small model out. The only folder that composes the techniques."""
