@@ -6,8 +6,9 @@ at which they change, so that a training run too short for them can be refused b
 
 import dataclasses
 import math
-import numbers
 from collections.abc import Callable
+
+from keras_shrink.checks import check_fraction
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,29 +33,6 @@ class Schedule:
 
     def __repr__(self):
         return self.description
-
-
-def check_fraction(name, value):
-    """Returns `value` as a float when it is a fraction in [0, 1).
-
-    Args:
-        name: How the caller calls the value; used in the message.
-        value: Number to check.
-
-    Raises:
-        ValueError: If `value` is not a number in [0, 1).
-
-    Example:
-    >>> check_fraction("sparsity", 0.8)
-    0.8
-    """
-    if isinstance(value, bool) or not isinstance(value, numbers.Real):
-        raise ValueError(f"{name} must be a number in [0, 1). Received: {name}={value!r}.")
-    number = float(value)
-    if not 0.0 <= number < 1.0:
-        hint = f" Pass a fraction: {number / 100:g}." if 1.0 < number < 100.0 else ""
-        raise ValueError(f"{name} must be in [0, 1). Received: {name}={value}.{hint}")
-    return number
 
 
 def _check_steps(begin_step, end_step):

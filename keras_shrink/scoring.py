@@ -110,23 +110,14 @@ def device_outputs(tflite, inputs):
     float models run in the LiteRT interpreter.
     """
     graph = read(tflite)
-    named = graph.named("inputs")
-    specs = [
-        samples.InputSpec(name, (None, *tensor.shape[1:]), _accepted(tensor))
-        for name, tensor in named.items()
-    ]
-    (parts,) = samples.batches(specs, inputs, 1 << 30, what="data")
+    (parts,) = samples.batches(samples.specs_of_file(graph), inputs, 1 << 30, what="data")
     on_grid = {
         tensor.index: quantize_array(part, tensor) if tensor.quantization is not None else part
-        for part, tensor in zip(parts, named.values(), strict=True)
+        for part, tensor in zip(parts, graph.named("inputs").values(), strict=True)
     }
     results = _run(graph, [on_grid[tensor.index] for tensor in graph.inputs])
     by_index = {tensor.index: result for tensor, result in zip(graph.outputs, results, strict=True)}
     return [_real(by_index[tensor.index], tensor) for tensor in graph.named("outputs").values()]
-
-
-def _accepted(tensor):
-    return "float32" if tensor.quantization is not None else tensor.dtype
 
 
 def _real(values, tensor):

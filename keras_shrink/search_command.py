@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 from rich.console import Console
 
-_READY = ("ds_cnn", "inverted_residual", "resnet", "cnn_1d", "mlp")
 _SPLIT = 5  # every fifth sample is held out where the file has no validation data
 
 
@@ -72,12 +71,12 @@ def load_space(name, train):
     from keras_shrink.search import spaces
 
     inputs, labels = train
-    if name in _READY:
+    if name in spaces.__all__:
         return getattr(spaces, name)(inputs.shape[1:], int(labels.max()) + 1)
     path, _, function = name.rpartition(":")
     if not path.endswith(".py") or not Path(path).is_file():
         raise ValueError(
-            f"The space must be one of {', '.join(_READY)}, or FILE.py:FUNCTION with a function "
+            f"The space must be one of {', '.join(spaces.__all__)}, or FILE.py:FUNCTION with a function "
             f"choices -> Sketch or Keras model. Received: {name!r}."
         )
     spec = importlib.util.spec_from_file_location("user_space", path)

@@ -20,6 +20,16 @@ def specs_of(model) -> list[InputSpec]:
     return [InputSpec(tensor.name, tuple(tensor.shape), tensor.dtype) for tensor in model.inputs]
 
 
+def specs_of_file(graph) -> list[InputSpec]:
+    """Returns the specs of a file's inputs as real values, in the order of its signature."""
+    return [
+        InputSpec(
+            name, (None, *tensor.shape[1:]), "float32" if tensor.quantization is not None else tensor.dtype
+        )
+        for name, tensor in graph.named("inputs").items()
+    ]
+
+
 def packed(model, parts):
     """Returns arrays or tensors, one for each input, in the structure in which `model` takes them."""
     import keras

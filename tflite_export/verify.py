@@ -92,11 +92,7 @@ def verify(tflite, samples, model=None) -> Verification:
     """
     graph = read(tflite)
     names_in, names_out = graph.named("inputs"), graph.named("outputs")
-    specs = [
-        sample_arrays.InputSpec(name, (None, *tensor.shape[1:]), _accepts(tensor))
-        for name, tensor in names_in.items()
-    ]
-    given = _whole(specs, samples)
+    given = _whole(sample_arrays.specs_of_file(graph), samples)
     order = [list(names_in.values()).index(tensor) for tensor in graph.inputs]
     integers = [_to_grid(given[i], tensor) for i, tensor in zip(order, graph.inputs, strict=True)]
     on_tflm = [_flat(y, integers) for y in tflm.run(graph, [_batched(x) for x in integers], fresh=True)]
@@ -135,10 +131,6 @@ def dequantized(values, tensor: Tensor):
     """Returns samples as the Keras model takes them: integers of a quantized input become floats."""
     is_grid = tensor.quantization is not None and values.dtype.kind in "iu"
     return dequantize_array(values, tensor) if is_grid else values
-
-
-def _accepts(tensor):
-    return "float32" if tensor.quantization is not None else tensor.dtype
 
 
 def _whole(specs, samples):

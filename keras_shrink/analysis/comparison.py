@@ -10,6 +10,7 @@ import keras
 from keras_shrink import page, scoring
 from keras_shrink.int8_file import int8_file
 from keras_shrink.progress import watched
+from keras_shrink.text_table import aligned
 from tflite_export import summary
 
 
@@ -59,15 +60,7 @@ class Comparison:
         return [headings, *([_text(value) for value in dataclasses.astuple(row)] for row in self.rows)]
 
     def __str__(self):
-        cells = self.cells()
-        widths = [max(len(row[i]) for row in cells) for i in range(len(cells[0]))]
-        lines = [
-            "  ".join(
-                cell.ljust(width) if i == 0 else cell.rjust(width)
-                for i, (cell, width) in enumerate(zip(row, widths, strict=True))
-            )
-            for row in cells
-        ]
+        lines = aligned(self.cells())
         return "\n".join([lines[0], "-" * len(lines[0]), *lines[1:]])
 
     __repr__ = __str__

@@ -12,6 +12,7 @@ import numpy as np
 
 from keras_shrink import scoring, select
 from keras_shrink.analysis import perturbations
+from keras_shrink.plotting import subplots
 from keras_shrink.progress import watched
 from keras_shrink.rebuild import check_rebuildable, rebuild
 from keras_shrink.select import find_kernels
@@ -98,12 +99,8 @@ class Sensitivity:
         Raises:
             ModuleNotFoundError: If matplotlib is not installed.
         """
-        try:
-            import matplotlib.pyplot as plt
-        except ModuleNotFoundError as error:
-            raise ModuleNotFoundError("plot needs matplotlib: pip install matplotlib.") from error
         if axes is None:
-            _, axes = plt.subplots(figsize=(8, 5), layout="constrained")
+            axes = subplots(figsize=(8, 5))
         for name in self.ranked():
             axes.plot(self.amounts, self.scores[name], marker="o", markersize=3, label=name)
         axes.axhline(self.baseline, color="grey", linestyle=":", label="untouched")

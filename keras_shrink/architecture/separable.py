@@ -11,6 +11,7 @@ from keras import layers as keras_layers
 
 from keras_shrink import select
 from keras_shrink.architecture import low_rank_kernels
+from keras_shrink.checks import check_count
 from keras_shrink.flow import trace
 from keras_shrink.rebuild import check_rebuildable, rebuild
 from keras_shrink.taps import Taps
@@ -60,10 +61,7 @@ def to_separable(model, layers=None, *, depth_multiplier=1, data=None, batch_siz
         Howard et al., 2017, arXiv:1704.04861; Guo et al., 2018, arXiv:1804.10973.
     """
     check_rebuildable(model)
-    if isinstance(depth_multiplier, bool) or not isinstance(depth_multiplier, int) or depth_multiplier < 1:
-        raise ValueError(
-            f"depth_multiplier must be an integer of at least 1. Received: {depth_multiplier=!r}."
-        )
+    check_count("depth_multiplier", depth_multiplier)
     chosen = _chosen(model, layers)
     reasons = {layer.name: reason for layer in chosen if (reason := _obstacle(layer, depth_multiplier))}
     if reasons:

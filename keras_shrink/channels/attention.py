@@ -29,6 +29,25 @@ def _times(signal):
     return math.prod(n or 1 for n in signal.shape[1:-1])
 
 
+def _project(step, arguments, heads, outputs, head_width):
+    """Notes the weights and the work of the projections; `heads` are those of queries and of keys."""
+    layer, network = step.layer, step.network
+    (query, key, value), (readers, read) = arguments, heads
+    made = [("_query_dense", query, readers), ("_key_dense", key, read), ("_value_dense", value, read)]
+    if getattr(layer, "_gate_dense", None) is not None:
+        made.append(("_gate_dense", query, readers))
+    for name, index, ids in made:
+        dense = getattr(layer, name)
+        network.weight(dense.kernel, {0: step.along(-1, index), 1: ids}, makes=1)
+        network.weight(dense.bias, {0: ids}, role="shifts")
+        network.works(_times(step.inputs[index]), dense.kernel)
+    network.weight(layer._output_dense.kernel, {0: readers, 2: outputs}, makes=2)
+    network.weight(layer._output_dense.bias, {0: outputs}, role="shifts")
+    network.works(_times(step.inputs[query]), layer._output_dense.kernel)
+    scores = _times(step.inputs[query]) * _times(step.inputs[key])
+    network.products.append((scores * head_width, readers))
+
+
 @rule.register(layers.MultiHeadAttention)
 def _(layer, step):
     if len(step.shapes) > 1 or (layer._output_shape is not None and len(layer._output_shape) > 1):
@@ -37,19 +56,7 @@ def _(layer, step):
     network = step.network
     heads = step.makes("heads", layer.num_heads, layer.value_dim)
     outputs = step.makes("units", step.shapes[0][-1])
-    made = [("_query_dense", query), ("_key_dense", key), ("_value_dense", value)]
-    if getattr(layer, "_gate_dense", None) is not None:
-        made.append(("_gate_dense", query))
-    for name, index in made:
-        dense = getattr(layer, name)
-        network.weight(dense.kernel, {0: step.along(-1, index), 1: heads}, makes=1)
-        network.weight(dense.bias, {0: heads}, role="shifts")
-        network.works(_times(step.inputs[index]), dense.kernel)
-    network.weight(layer._output_dense.kernel, {0: heads, 2: outputs}, makes=2)
-    network.weight(layer._output_dense.bias, {0: outputs}, role="shifts")
-    network.works(_times(step.inputs[query]), layer._output_dense.kernel)
-    scores = _times(step.inputs[query]) * _times(step.inputs[key])
-    network.products.append((scores * (layer.key_dim + layer.value_dim), heads))
+    _project(step, (query, key, value), (heads, heads), outputs, layer.key_dim + layer.value_dim)
     network.setting(
         layer, lambda config, kept: config.update(num_heads=kept(heads), output_shape=(kept(outputs),))
     )
@@ -66,19 +73,7 @@ def _(layer, step):
     heads = step.makes("heads", layer.num_key_value_heads, layer.head_dim)
     readers = np.repeat(heads, layer.num_query_heads // layer.num_key_value_heads)
     outputs = step.along(-1, query)  # as wide as the query by definition
-    made = [("_query_dense", query, readers), ("_key_dense", key, heads), ("_value_dense", value, heads)]
-    if getattr(layer, "_gate_dense", None) is not None:
-        made.append(("_gate_dense", query, readers))
-    for name, index, ids in made:
-        dense = getattr(layer, name)
-        network.weight(dense.kernel, {0: step.along(-1, index), 1: ids}, makes=1)
-        network.weight(dense.bias, {0: ids}, role="shifts")
-        network.works(_times(step.inputs[index]), dense.kernel)
-    network.weight(layer._output_dense.kernel, {0: readers, 2: outputs}, makes=2)
-    network.weight(layer._output_dense.bias, {0: outputs}, role="shifts")
-    network.works(_times(step.inputs[query]), layer._output_dense.kernel)
-    scores = _times(step.inputs[query]) * _times(step.inputs[key])
-    network.products.append((scores * 2 * layer.head_dim, readers))
+    _project(step, (query, key, value), (readers, heads), outputs, 2 * layer.head_dim)
     network.setting(
         layer,
         lambda config, kept: config.update(num_query_heads=kept(readers), num_key_value_heads=kept(heads)),

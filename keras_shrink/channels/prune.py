@@ -13,6 +13,7 @@ from keras_shrink.channels.cost import Costs
 from keras_shrink.channels.groups import Groups
 from keras_shrink.channels.plan import ChannelPlan
 from keras_shrink.channels.rule import connect
+from keras_shrink.checks import check_count
 
 SCOPES = ("global", "layer")
 _EVERYTHING = select.Predicate(lambda layer: True, description="every layer")
@@ -216,8 +217,7 @@ def _check_choices(score, scope, multiple):
         )
     if scope not in SCOPES:
         raise ValueError(f"scope must be one of {SCOPES}. Received: scope={scope!r}.")
-    if isinstance(multiple, bool) or not isinstance(multiple, int) or multiple < 1:
-        raise ValueError(f"multiple must be an integer of at least 1. Received: multiple={multiple!r}.")
+    check_count("multiple", multiple)
 
 
 def _chosen(model, predicate):

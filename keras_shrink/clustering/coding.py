@@ -8,6 +8,7 @@ import keras
 import numpy as np
 
 from keras_shrink import select
+from keras_shrink.text_table import aligned
 from keras_shrink.weights import Transformed
 
 _FLOAT_BITS = 32
@@ -98,19 +99,13 @@ class CodingReport:
     def __str__(self):
         head = ("kernel", "shape", "values", "index bits", "table", "indices", "coded", "entropy", "Huffman")
         rows = [head, *(_row(kernel) for kernel in self.kernels)]
-        widths = [max(len(row[i]) for row in rows) for i in range(len(head))]
-        lines = [_line(row, widths) for row in rows]
+        lines = aligned(rows, left=2)
         plain, coded, huffman = self.plain_bytes, self.coded_bytes, self.huffman_bytes
         lines.append(
             f"{coded} of {plain} bytes ({plain / coded:.1f}x less), {self.other_bytes} of them other weights "
             f"in float32; with Huffman-coded indices about {huffman} ({plain / huffman:.1f}x, an estimate)."
         )
         return "\n".join(lines)
-
-
-def _line(row, widths):
-    cells = [f"{cell:<{widths[i]}}" if i < 2 else f"{cell:>{widths[i]}}" for i, cell in enumerate(row)]
-    return "  ".join(cells).rstrip()
 
 
 def _row(kernel):

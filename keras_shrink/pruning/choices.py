@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Mapping
 
 from keras_shrink import schedules, select
+from keras_shrink.checks import check_count, check_fraction
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,17 +33,7 @@ class Surgery:
 
     def __post_init__(self):
         check_count("until", self.until)
-        schedules.check_fraction("decay", self.decay)
-
-
-def check_count(name, value):
-    """Raises unless `value` is an integer of at least 1.
-
-    Example:
-    >>> check_count("frequency", 100)
-    """
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise ValueError(f"{name} must be an integer of at least 1. Received: {name}={value!r}.")
+        check_fraction("decay", self.decay)
 
 
 def check_pattern_and_score(pattern, score):
@@ -81,7 +72,7 @@ def as_choices(schedule, layers):
 def _as_schedule(value):
     if callable(value):
         return value
-    return schedules.constant(schedules.check_fraction("sparsity", value))
+    return schedules.constant(check_fraction("sparsity", value))
 
 
 def evaluate(schedule, step):

@@ -8,7 +8,7 @@ import dataclasses
 
 import numpy as np
 
-from keras_shrink import schedules
+from keras_shrink.checks import check_fraction
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Global:
     min_kept: float = 0.01
 
     def __post_init__(self):
-        schedules.check_fraction("min_kept", self.min_kept)
+        check_fraction("min_kept", self.min_kept)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -9,8 +9,9 @@ import keras
 import numpy as np
 
 from keras_shrink import select
+from keras_shrink.checks import check_count
 from keras_shrink.pruning import masks, patterns, scores
-from keras_shrink.pruning.choices import Surgery, as_choices, check_count, check_pattern_and_score, evaluate
+from keras_shrink.pruning.choices import Surgery, as_choices, check_pattern_and_score, evaluate
 from keras_shrink.pruning.constraint import MaskConstraint, distribution_scope, read, retrace
 from keras_shrink.pruning.held import Held
 

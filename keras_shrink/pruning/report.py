@@ -7,6 +7,7 @@ import numpy as np
 from keras_shrink import select
 from keras_shrink.pruning.constraint import read
 from keras_shrink.pruning.patterns import Block, NofM
+from keras_shrink.text_table import aligned
 
 
 @dataclasses.dataclass(frozen=True)
@@ -107,8 +108,7 @@ class SparsityReport:
         rows.append(
             ("all", "", f"{self.weights}", f"{self.sparsity:.1%}", f"{self.mean_abs:.4f}", "", "", "")
         )
-        widths = [max(len(row[i]) for row in (head, *rows)) for i in range(len(head))]
-        lines = [_line(row, widths) for row in (head, *rows)]
+        lines = aligned([head, *rows], left=2)
         dense = 4 * self.parameters
         ratio = dense / self.bitmap_bytes
         lines.append(
@@ -116,11 +116,6 @@ class SparsityReport:
             f"fewer; as float32 with a bitmap {self.bitmap_bytes} of {dense} bytes, {ratio:.1f}x."
         )
         return "\n".join(lines)
-
-
-def _line(row, widths):
-    cells = [f"{cell:<{widths[i]}}" if i < 2 else f"{cell:>{widths[i]}}" for i, cell in enumerate(row)]
-    return "  ".join(cells).rstrip()
 
 
 def _row(kernel):

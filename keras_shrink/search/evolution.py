@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import numpy as np
 import optuna
-from optuna.samplers import BaseSampler, RandomSampler
 from optuna.trial import TrialState
+
+from keras_shrink.search.sampler import OneByOne
 
 PARENT = "parent"
 
 
-class RegularizedEvolution(BaseSampler):
+class RegularizedEvolution(OneByOne):
     """Changes one choice of the best of a few candidates, drawn from the youngest.
 
     The population is the last candidates that were trained, whoever trained them; the oldest die however
@@ -29,23 +29,10 @@ class RegularizedEvolution(BaseSampler):
     """
 
     def __init__(self, *, population=24, tournament=8, inherit_weights=False, seed=None):
+        super().__init__(seed)
         self.population, self.tournament = population, tournament
         self.inherit_weights = inherit_weights
-        self._random, self._generator = RandomSampler(seed), np.random.default_rng(seed)
         self._parents: dict[int, tuple[dict, str | None]] = {}
-
-    def reseed_rng(self):
-        """New draws for a new process."""
-        self._random.reseed_rng()
-        self._generator = np.random.default_rng()
-
-    def infer_relative_search_space(self, study, trial):
-        """Every choice is asked for by itself: a space may ask different ones of each candidate."""
-        return {}
-
-    def sample_relative(self, study, trial, search_space):
-        """See `infer_relative_search_space`."""
-        return {}
 
     def before_trial(self, study, trial):
         """Draws the parent of a trial and the choice to change; none while the population grows."""

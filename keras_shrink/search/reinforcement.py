@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 from optuna.distributions import CategoricalDistribution
-from optuna.samplers import BaseSampler, RandomSampler
 from optuna.trial import TrialState
 
+from keras_shrink.search.sampler import OneByOne
 
-class Reinforce(BaseSampler):
+
+class Reinforce(OneByOne):
     """Draws every choice from a policy whose logits follow the gradient of the expected score.
 
     The policy has a table of logits for each choice, all zero at first. After each trained candidate,
@@ -29,21 +30,8 @@ class Reinforce(BaseSampler):
     """
 
     def __init__(self, *, rate=0.25, entropy=0.01, decay=0.9, warm_up=8, seed=None):
+        super().__init__(seed)
         self.rate, self.entropy, self.decay, self.warm_up = rate, entropy, decay, warm_up
-        self._random, self._generator = RandomSampler(seed), np.random.default_rng(seed)
-
-    def reseed_rng(self):
-        """New draws for a new process."""
-        self._random.reseed_rng()
-        self._generator = np.random.default_rng()
-
-    def infer_relative_search_space(self, study, trial):
-        """Every choice is asked for by itself."""
-        return {}
-
-    def sample_relative(self, study, trial, search_space):
-        """See `infer_relative_search_space`."""
-        return {}
 
     def before_trial(self, study, trial):
         """Replays the trials that were trained."""

@@ -10,6 +10,7 @@ import keras
 import numpy as np
 
 from keras_shrink.int8_file import int8_file
+from keras_shrink.plotting import subplots
 from keras_shrink.search import study as records
 from keras_shrink.search.building import build
 from keras_shrink.search.choices import Chosen
@@ -90,7 +91,7 @@ class SearchResult:
         candidate = candidate or self.best
         drawn = self.space(Chosen(candidate.choices))
         model = build(drawn) if isinstance(drawn, Sketch) else drawn
-        with np.load(self.folder / f"candidate_{candidate.number}.npz") as saved:
+        with np.load(records.weights_path(self.folder, candidate.number)) as saved:
             # In their order: layers without names get new ones each time they are made.
             for variable, name in zip(model.variables, saved.files, strict=True):
                 variable.assign(saved[name])
@@ -131,11 +132,7 @@ class SearchResult:
             ModuleNotFoundError: If matplotlib is not installed.
         """
         if axes is None:
-            try:
-                import matplotlib.pyplot as plt
-            except ModuleNotFoundError as error:
-                raise ModuleNotFoundError("plot needs matplotlib: pip install matplotlib.") from error
-            _, axes = plt.subplots(1, 3, figsize=(12, 4), sharey=True, layout="constrained")
+            axes = subplots(1, 3, figsize=(12, 4), sharey=True)
         for axis, cost in zip(axes, ("flash_bytes", "ram_bytes", "instructions"), strict=True):
             every = [(getattr(c.cost, cost), c.accuracy) for c in self.candidates]
             best = [(getattr(c.cost, cost), c.accuracy) for c in self.front(cost)]

@@ -10,6 +10,7 @@ import keras
 import numpy as np
 import optuna
 
+from keras_shrink.checks import check_count
 from keras_shrink.int8_file import int8_file
 from keras_shrink.progress import watched
 from keras_shrink.search import study as records
@@ -106,8 +107,7 @@ def _check(space, limits, trials, objectives):
         raise ValueError(f"space must be a function choices -> Sketch or model. Received: space={space!r}.")
     if not isinstance(limits, Limits):
         raise ValueError(f"limits must be Limits(...). Received: limits={limits!r}.")
-    if isinstance(trials, bool) or not isinstance(trials, int) or trials < 1:
-        raise ValueError(f"trials must be an integer of at least 1. Received: trials={trials!r}.")
+    check_count("trials", trials)
     allowed = (records.ACCURACY, *COST_OF_LIMIT.values())
     if not objectives or isinstance(objectives, str) or set(objectives) - set(allowed):
         raise ValueError(
@@ -155,10 +155,8 @@ def _run(study, trial, model, cost, task, keeping):
     folder, objectives, inherits = keeping
     for name in COST_OF_LIMIT.values():
         trial.set_user_attr(name, getattr(cost, name))
-    parent = trial.user_attrs.get(PARENT, study.trials[trial.number].user_attrs.get(PARENT))
-    if inherits and parent is not None and weights_path(folder, parent).exists():
-        with np.load(weights_path(folder, parent)) as saved:
-            inherit(model, dict(saved))
+    if inherits:
+        _start_from_parent(study, trial, model, folder)
 
     def report(step, score):
         records.sign_of_life(trial)
@@ -176,14 +174,17 @@ def _run(study, trial, model, cost, task, keeping):
         study.tell(trial, state=optuna.trial.TrialState.FAIL)
         raise
     trial.set_user_attr(records.ACCURACY, accuracy)
-    _save(weights_path(folder, trial.number), weights_of(model))
+    _save(records.weights_path(folder, trial.number), weights_of(model))
     values = [accuracy if o == records.ACCURACY else getattr(cost, o) for o in objectives]
     study.tell(trial, values)
 
 
-def weights_path(folder, number):
-    """Returns where the weights of a candidate are kept."""
-    return Path(folder) / f"candidate_{number}.npz"
+def _start_from_parent(study, trial, model, folder):
+    # The sampler names the parent in the storage, after this trial was read from there.
+    parent = study.get_trials(deepcopy=False)[trial.number].user_attrs.get(PARENT)
+    if parent is not None and records.weights_path(folder, parent).exists():
+        with np.load(records.weights_path(folder, parent)) as saved:
+            inherit(model, dict(saved))
 
 
 def _save(path, weights):

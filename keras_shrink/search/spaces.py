@@ -15,6 +15,8 @@ from __future__ import annotations
 
 from keras_shrink.search.sketch import Sketch
 
+__all__ = ["cnn_1d", "ds_cnn", "inverted_residual", "mlp", "resnet"]
+
 
 def ds_cnn(input_shape, classes, *, most_filters=64, most_blocks=5):
     """Depthwise separable blocks behind one convolution, for spectrograms and small pictures.

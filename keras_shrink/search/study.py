@@ -113,6 +113,11 @@ def recover(study):
     return lost
 
 
+def weights_path(folder, number):
+    """Returns where the weights of a candidate are kept."""
+    return Path(folder) / f"candidate_{number}.npz"
+
+
 def _is_dead(trial):
     host, _, process = trial.user_attrs[_WORKER].rpartition(":")
     if host != socket.gethostname():

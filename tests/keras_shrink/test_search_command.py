@@ -64,7 +64,7 @@ def test_what_is_missing_is_named(tmp_path, data):
     np.savez(tmp_path / "a.npz", inputs=np.zeros(3))
     with pytest.raises(ValueError, match=r"must hold x_train and y_train.*Received: \['inputs'\]"):
         load_split(tmp_path / "a.npz")
-    with pytest.raises(ValueError, match=r"one of ds_cnn, .*or FILE.py:FUNCTION.*Received: 'vgg'"):
+    with pytest.raises(ValueError, match=r"one of cnn_1d, .*or FILE.py:FUNCTION.*Received: 'vgg'"):
         load_space("vgg", load_split(data)[0])
     (tmp_path / "space.py").write_text(SPACE)
     with pytest.raises(ValueError, match="has no function 'huge'"):
