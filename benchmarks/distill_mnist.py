@@ -77,7 +77,7 @@ def errors_of(model, data):
 def train_teacher(data, options):
     keras.utils.set_random_seed(options.teacher_seed)
     batches = Jittered(*data[0], options.batch_size, options.teacher_seed)
-    model = compiled(network(1200, drop=0.5), len(batches) * options.teacher_epochs)
+    model = compiled(network(1200, drop=options.teacher_dropout), len(batches) * options.teacher_epochs)
     resumed = keras.callbacks.BackupAndRestore(Path(options.folder) / "teacher_backup")
     model.fit(batches, epochs=options.teacher_epochs, verbose=2, callbacks=[resumed])
     model.save(Path(options.folder) / "teacher.keras")
@@ -109,7 +109,8 @@ def main():
     parser.add_argument("--folder", required=True, help="where the teacher and its outputs are kept")
     parser.add_argument("--seeds", nargs="*", type=int, default=[0, 1, 2])
     parser.add_argument("--teacher-seed", type=int, default=100)
-    parser.add_argument("--teacher-epochs", type=int, default=60)
+    parser.add_argument("--teacher-epochs", type=int, default=50)
+    parser.add_argument("--teacher-dropout", type=float, default=0.25)
     parser.add_argument("--epochs", type=int, default=20)
     parser.add_argument("--batch-size", type=int, default=128)
     parser.add_argument("--temperature", type=float, default=20.0)
