@@ -21,6 +21,7 @@ import keras
 import numpy as np
 import real_data
 import tensorflow as tf
+from shuffled import Shuffled, flip_some, shifted
 
 import keras_shrink as ks
 import tflite_export as te
@@ -55,32 +56,21 @@ def answers_of_the_whole(x, folder):
     return np.load(file)
 
 
-class Lessons(keras.utils.PyDataset):
+class Lessons(Shuffled):
     """Pictures flipped at random and shifted by up to four pixels, with labels and the teacher's answers."""
 
     def __init__(self, answers, x, y, batch_size, seed):
-        super().__init__()
-        self.x = np.pad(x, ((0, 0), (4, 4), (4, 4), (0, 0)))
-        self.y, self.batch_size = np.eye(10, dtype="float32")[np.ravel(y)], batch_size
-        self.random = np.random.default_rng(seed)
-        self.order = self.random.permutation(len(y))
+        padded = np.pad(x, ((0, 0), (4, 4), (4, 4), (0, 0)))
+        super().__init__(
+            shifted(padded, (32, 32)), np.eye(10, dtype="float32")[np.ravel(y)], batch_size, seed
+        )
         self.answers = answers
 
-    def __len__(self):
-        return len(self.x) // self.batch_size
-
-    def on_epoch_end(self):  # noqa: D102 - that of Keras
-        self.order = self.random.permutation(len(self.x))
-
-    def __getitem__(self, index):
-        rows = self.order[index * self.batch_size : (index + 1) * self.batch_size]
+    def batch(self, rows):
+        """Pictures as float32; labels and, behind them, the answers to the pictures as flipped."""
         top, left = self.random.integers(0, 9, (2, len(rows)))
-        window = np.arange(32)
-        pictures = self.x[
-            rows[:, None, None], (top[:, None] + window)[:, :, None], (left[:, None] + window)[:, None, :]
-        ].astype("float32")
-        flip = self.random.random(len(rows)) < 0.5
-        pictures[flip] = pictures[flip, :, ::-1]
+        pictures = np.moveaxis(self.x[rows, top, left], 1, -1).astype("float32")
+        flip = flip_some(pictures, self.random)
         return pictures, np.concatenate([self.y[rows], self.answers[flip.astype(int), rows]], axis=1)
 
 

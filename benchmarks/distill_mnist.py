@@ -21,32 +21,22 @@ import keras
 import numpy as np
 import real_data
 from keras import layers
+from shuffled import Shuffled, shifted
 
 import keras_shrink as ks
 
 
-class Jittered(keras.utils.PyDataset):
+class Jittered(Shuffled):
     """Digits shifted by up to two pixels in each direction, every one by its own."""
 
     def __init__(self, x, y, batch_size, seed):
-        super().__init__()
         padded = np.pad(x.reshape(-1, 28, 28), ((0, 0), (2, 2), (2, 2)))
-        self.windows = np.lib.stride_tricks.sliding_window_view(padded, (28, 28), axis=(1, 2))
-        self.y, self.batch_size = y, batch_size
-        self.random = np.random.default_rng(seed)
-        self.on_epoch_end()
+        super().__init__(shifted(padded, (28, 28)), y, batch_size, seed)
 
-    def __len__(self):
-        return len(self.y) // self.batch_size
-
-    def on_epoch_end(self):
-        """Puts the digits into another order."""
-        self.order = self.random.permutation(len(self.y))
-
-    def __getitem__(self, index):
-        rows = self.order[index * self.batch_size :][: self.batch_size]
+    def batch(self, rows):
+        """Digits as rows of 784 values, and their labels."""
         top, left = self.random.integers(0, 5, (2, len(rows)))
-        return self.windows[rows, top, left].reshape(-1, 784), self.y[rows]
+        return self.x[rows, top, left].reshape(-1, 784), self.y[rows]
 
 
 def network(units, drop=0.0):

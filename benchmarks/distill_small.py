@@ -23,6 +23,7 @@ import keras
 import numpy as np
 import real_data
 from keras import layers
+from shuffled import Shuffled, flip_some, shifted
 
 import keras_shrink as ks
 
@@ -69,33 +70,21 @@ def resnet8(width):
     return keras.Model(inputs, layers.Dense(10)(x))
 
 
-class Shifted(keras.utils.PyDataset):
+class Shifted(Shuffled):
     """Samples shifted at random by up to `far` places, pictures flipped besides."""
 
     def __init__(self, x, y, batch_size, seed, *, far, flip):
-        super().__init__()
         margins = [(0, 0), *((n, n) for n in far), (0, 0)]
-        self.x = np.pad(x, margins, mode="constant" if flip else "edge")
-        self.y, self.batch_size, self.far, self.flip = y, batch_size, far, flip
-        self.size = x.shape[1:3]
-        self.random = np.random.default_rng(seed)
-        self.on_epoch_end()
+        padded = np.pad(x, margins, mode="constant" if flip else "edge")
+        self.far, self.flip = far, flip
+        super().__init__(shifted(padded, x.shape[1:3]), y, batch_size, seed)
 
-    def __len__(self):
-        return len(self.y) // self.batch_size
-
-    def on_epoch_end(self):
-        """Puts the samples into another order."""
-        self.order = self.random.permutation(len(self.y))
-
-    def __getitem__(self, index):
-        rows = self.order[index * self.batch_size :][: self.batch_size]
-        windows = np.lib.stride_tricks.sliding_window_view(self.x, self.size, axis=(1, 2))
+    def batch(self, rows):
+        """Samples as float32, and their labels."""
         top, left = (self.random.integers(0, 2 * n + 1, len(rows)) for n in self.far)
-        x = np.moveaxis(windows[rows, top, left], 1, -1).astype("float32")
+        x = np.moveaxis(self.x[rows, top, left], 1, -1).astype("float32")
         if self.flip:
-            mirrored = self.random.random(len(rows)) < 0.5
-            x[mirrored] = x[mirrored, :, ::-1]
+            flip_some(x, self.random)
         return x, self.y[rows]
 
 

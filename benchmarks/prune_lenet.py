@@ -21,6 +21,7 @@ import keras
 import numpy as np
 import real_data
 from keras import layers
+from shuffled import Shuffled, shifted
 
 import keras_shrink as ks
 
@@ -65,29 +66,23 @@ SHARES = {
 }
 
 
-class Shifted(keras.utils.PyDataset):
-    """Batches of digits, each shifted by up to `pixels` in both directions, in a new order every epoch."""
+class Shifted(Shuffled):
+    """Digits, each shifted by up to `pixels` in both directions."""
 
     def __init__(self, x, y, batch_size, pixels, seed):
-        super().__init__()
         padded = np.pad(x[..., 0], ((0, 0), (pixels, pixels), (pixels, pixels)))
-        self.windows = np.lib.stride_tricks.sliding_window_view(padded, (28, 28), axis=(1, 2))
-        self.y, self.batch_size = y, batch_size
-        self.random = np.random.default_rng(seed)
-        self.on_epoch_end()
-
-    def __len__(self):
-        return len(self.y) // self.batch_size
+        self.far = 2 * pixels + 1
+        super().__init__(shifted(padded, (28, 28)), y, batch_size, seed)
 
     def on_epoch_end(self):
         """Puts the digits into another order, and shifts them anew."""
-        self.order = self.random.permutation(len(self.y))
-        self.shifts = self.random.integers(0, self.windows.shape[1], (2, len(self.y)))
+        super().on_epoch_end()
+        self.shifts = self.random.integers(0, self.far, (2, len(self.y)))
 
     def __getitem__(self, index):
         part = slice(index * self.batch_size, (index + 1) * self.batch_size)
         rows, (down, right) = self.order[part], self.shifts[:, part]
-        return self.windows[rows, down, right][..., None], self.y[rows]
+        return self.x[rows, down, right][..., None], self.y[rows]
 
 
 def fit(model, data, epochs, options, seed, callbacks=()):

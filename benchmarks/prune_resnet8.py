@@ -17,6 +17,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import keras
 import numpy as np
 import real_data
+from shuffled import Augmented
 
 import keras_shrink as ks
 
@@ -27,32 +28,6 @@ CASES = {
     **{f"block 1x4 {s}%": (ks.Block((1, 4)), s / 100) for s in (90, 80, 75, 50)},
     "1:4 75%": (ks.NofM(1, 4), 0.75),
 }
-
-
-class Augmented(keras.utils.PyDataset):
-    """CIFAR pictures flipped at random and shifted by up to three pixels."""
-
-    def __init__(self, x, y, batch_size, seed):
-        super().__init__()
-        self.x = np.pad(x, ((0, 0), (3, 3), (3, 3), (0, 0)))
-        self.y, self.batch_size = y, batch_size
-        self.random = np.random.default_rng(seed)
-        self.on_epoch_end()
-
-    def __len__(self):
-        return len(self.y) // self.batch_size
-
-    def on_epoch_end(self):
-        """Puts the pictures into another order."""
-        self.order = self.random.permutation(len(self.y))
-
-    def __getitem__(self, index):
-        rows = self.order[index * self.batch_size :][: self.batch_size]
-        top, left = self.random.integers(0, 7, 2)
-        pictures = self.x[rows, top : top + 32, left : left + 32].astype("float32")
-        flip = self.random.random(len(rows)) < 0.5
-        pictures[flip] = pictures[flip, :, ::-1]
-        return pictures, self.y[rows]
 
 
 def run(case, data, epochs, batch_size, learning_rate, seed):

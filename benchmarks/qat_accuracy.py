@@ -22,8 +22,8 @@ import keras
 import numpy as np
 import real_data
 from keras import layers
-from prune_resnet8 import Augmented
 from prune_step_cost import ds_cnn
+from shuffled import Augmented
 
 import keras_shrink as ks
 import tflite_export as te

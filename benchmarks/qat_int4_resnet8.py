@@ -21,6 +21,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import keras
 import numpy as np
 import real_data
+from shuffled import Augmented
 
 import keras_shrink as ks
 import tflite_export as te
@@ -30,26 +31,17 @@ from tflite_export.c import native
 CONFIG = ks.Int8(weight_bits=4)
 
 
-class Pictures(keras.utils.PyDataset):
+class Pictures(Augmented):
     """CIFAR pictures flipped at random and shifted, with half labels and half the word of a teacher."""
 
     def __init__(self, x, y, teacher, batch_size, seed):
-        super().__init__()
-        self.x = np.pad(x, ((0, 0), (3, 3), (3, 3), (0, 0)))
-        self.y, self.teacher, self.batch_size = np.eye(10, dtype="float32")[y], teacher, batch_size
-        self.random = np.random.default_rng(seed)
-        self.order = self.random.permutation(len(y))
+        super().__init__(x, np.eye(10, dtype="float32")[y], batch_size, seed)
+        self.teacher = teacher
 
-    def __len__(self):
-        return len(self.y) // self.batch_size
-
-    def __getitem__(self, index):
-        rows = self.order[index * self.batch_size :][: self.batch_size]
-        top, left = self.random.integers(0, 7, 2)
-        pictures = self.x[rows, top : top + 32, left : left + 32].astype("float32")
-        flip = self.random.random(len(rows)) < 0.5
-        pictures[flip] = pictures[flip, :, ::-1]
-        return pictures, 0.5 * self.y[rows] + 0.5 * self.teacher(pictures).numpy()
+    def batch(self, rows):
+        """Pictures as float32, and the probabilities of their classes."""
+        pictures, labels = super().batch(rows)
+        return pictures, 0.5 * labels + 0.5 * self.teacher(pictures).numpy()
 
 
 def measured(model, x, y):

@@ -1,0 +1,61 @@
+"""Batches for training in a new order every epoch, pictures shifted and flipped."""
+
+import keras
+import numpy as np
+
+
+class Shuffled(keras.utils.PyDataset):
+    """Batches of samples in a new order every epoch; subclasses make a batch of the numbers of its samples.
+
+    Args:
+        x: Samples.
+        y: Labels, one for each sample.
+        batch_size: Samples of a batch; what is left at the end of an epoch is not shown in it.
+        seed: For every draw.
+    """
+
+    def __init__(self, x, y, batch_size, seed):
+        super().__init__()
+        self.x, self.y, self.batch_size = x, y, batch_size
+        self.random = np.random.default_rng(seed)
+        self.on_epoch_end()
+
+    def __len__(self):
+        return len(self.y) // self.batch_size
+
+    def on_epoch_end(self):
+        """Puts the samples into another order."""
+        self.order = self.random.permutation(len(self.y))
+
+    def __getitem__(self, index):
+        return self.batch(self.order[index * self.batch_size :][: self.batch_size])
+
+    def batch(self, rows):
+        """Returns the inputs and the targets of the samples with these numbers."""
+        return self.x[rows], self.y[rows]
+
+
+class Augmented(Shuffled):
+    """CIFAR pictures flipped at random and shifted by up to three pixels, a batch alike."""
+
+    def __init__(self, x, y, batch_size, seed):
+        super().__init__(np.pad(x, ((0, 0), (3, 3), (3, 3), (0, 0))), y, batch_size, seed)
+
+    def batch(self, rows):
+        """Pictures as float32, and their labels."""
+        top, left = self.random.integers(0, 7, 2)
+        pictures = self.x[rows, top : top + 32, left : left + 32].astype("float32")
+        flip_some(pictures, self.random)
+        return pictures, self.y[rows]
+
+
+def shifted(padded, size):
+    """Returns every window of the padded samples: index with sample, distance from the top and the left."""
+    return np.lib.stride_tricks.sliding_window_view(padded, size, axis=(1, 2))
+
+
+def flip_some(pictures, random):
+    """Mirrors half of the pictures, in place; returns which."""
+    flip = random.random(len(pictures)) < 0.5
+    pictures[flip] = pictures[flip, :, ::-1]
+    return flip
