@@ -77,10 +77,11 @@ class Block:
     convolution: `Block((1, 4))` on a Conv2D kernel of shape `(3, 3, 16, 32)` makes `3 * 3 * 16 * 8` blocks
     of four. A block of more sizes is laid on the last axes of the kernel as they are: `Block((3, 3, 1, 1))`
     is a whole filter plane. A size of 0 means the whole axis. Where an axis is no multiple of the block, the
-    last block is smaller. The score of a block is the mean of its elements' scores.
+    last block is smaller. The score of a block is the mean or the largest of its elements' scores.
 
     Attributes:
         shape: Sizes of the block, at least two.
+        pooling: `"mean"` or `"max"`. Defaults to `"mean"`.
 
     Example:
     >>> Block((1, 4)).shape
@@ -88,8 +89,11 @@ class Block:
     """
 
     shape: tuple[int, ...] = (1, 4)
+    pooling: str = "mean"
 
     def __post_init__(self):
+        if self.pooling not in ("mean", "max"):
+            raise ValueError(f"pooling must be 'mean' or 'max'. Received: pooling={self.pooling!r}.")
         sizes = self.shape
         whole = isinstance(sizes, tuple) and all(isinstance(n, int) and n >= 0 for n in sizes)
         if not whole or len(sizes) < 2:
@@ -107,10 +111,14 @@ class Block:
             axes: `(input_axis, output_axis)` of the kernel.
         """
         sizes = self._sizes(scores.shape, axes)
-        total = _sum_blocks(np.where(np.isfinite(scores), scores, np.finfo(np.float32).max), sizes)
-        count = _sum_blocks(np.ones(scores.shape, np.int64), sizes)
-        gone = _sum_blocks(pruned.astype(np.int64), sizes)
-        unit_scores = np.where(gone == count, -np.inf, total / count)
+        finite = np.where(np.isfinite(scores), scores, np.finfo(np.float32).max)
+        count = _over_blocks(np.add, np.ones(scores.shape, np.int64), sizes)
+        gone = _over_blocks(np.add, pruned.astype(np.int64), sizes)
+        if self.pooling == "max":
+            pooled = _over_blocks(np.maximum, finite, sizes)
+        else:
+            pooled = _over_blocks(np.add, finite, sizes) / count
+        unit_scores = np.where(gone == count, -np.inf, pooled)
         return Units(unit_scores.ravel(), count.ravel())
 
     def choose(self, chosen, shape, axes):
@@ -140,10 +148,10 @@ class Block:
         return [n if size == 0 else min(size, n) for n, size in zip(shape, sizes, strict=True)]
 
 
-def _sum_blocks(values, sizes):
+def _over_blocks(function, values, sizes):
     for axis, size in enumerate(sizes):
         if size > 1:
-            values = np.add.reduceat(values, np.arange(0, values.shape[axis], size), axis=axis)
+            values = function.reduceat(values, np.arange(0, values.shape[axis], size), axis=axis)
     return values
 
 

@@ -1,0 +1,5 @@
+"""Pruning as `tfmot.sparsity`."""
+
+from keras_shrink.compat.tfmot.sparsity import keras
+
+__all__ = ["keras"]
