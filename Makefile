@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 WORKERS ?= 2
 
-.PHONY: demo test check format clean
+.PHONY: demo test check format notebooks clean
 
 demo: $(READY)
 	$(BIN)/keras-shrink demo
@@ -22,9 +22,13 @@ format: $(READY)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+# Runs notebooks from top to bottom and keeps their outputs; NOTEBOOKS=... for some of them.
+notebooks: $(READY)
+	$(BIN)/python notebooks/run.py $(NOTEBOOKS)
+
 $(READY): setup.cfg pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[demo,emulate,test]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[demo,docs,emulate,test]'
 	touch $@
 
 clean:

@@ -46,8 +46,8 @@ def rebuild(model, exchange=None, *, behind_input=None, inner_shape=None, as_cla
     Example:
     >>> import keras
     >>> model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2, name="fc")])
-    >>> rebuild(model).get_layer("fc").kernel.shape
-    (4, 2)
+    >>> rebuild(model).get_layer("fc").units
+    2
     """
     check_rebuildable(model)
     copies = _Copies(exchange, inner_shape, as_class)

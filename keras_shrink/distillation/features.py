@@ -34,8 +34,8 @@ class FeatureMatching(Objective):
 
     of_layers = True
 
-    def __init__(self, pairs=None, **kwargs):
-        super().__init__(pairs, **kwargs)
+    def __init__(self, pairs=None, *, weight=1.0, teacher=None, name=None, **kwargs):
+        super().__init__(pairs, weight=weight, teacher=teacher, name=name, **kwargs)
         self._projections = {}
 
     def prepare(self, key, student, teacher):

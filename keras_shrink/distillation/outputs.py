@@ -50,9 +50,12 @@ class SoftTargets(Objective):
         kind="auto",
         student_logits=None,
         teacher_logits=None,
+        weight=1.0,
+        teacher=None,
+        name=None,
         **kwargs,
     ):
-        super().__init__(outputs, **kwargs)
+        super().__init__(outputs, weight=weight, teacher=teacher, name=name, **kwargs)
         if not temperature > 0:
             raise ValueError(f"temperature must be above 0. Received: temperature={temperature}.")
         self.temperature = float(temperature)
@@ -152,8 +155,10 @@ class OutputMatching(Objective):
 
     LOSSES = ("mean_squared_error", "mean_absolute_error", "huber", "log_cosh", "cosine_similarity")
 
-    def __init__(self, loss="mean_squared_error", outputs=None, **kwargs):
-        super().__init__(outputs, **kwargs)
+    def __init__(
+        self, loss="mean_squared_error", outputs=None, *, weight=1.0, teacher=None, name=None, **kwargs
+    ):
+        super().__init__(outputs, weight=weight, teacher=teacher, name=name, **kwargs)
         self.loss = choose("loss", loss, self.LOSSES)
         self._function = keras.losses.get(loss)
 
