@@ -35,6 +35,7 @@ _HOMES: dict[str, str] = {
     "prune_channels": "channels.prune",
     "quantize": "quantization.quantize",
     "reestimate_normalization": "quantization.reestimation",
+    "report": "reporting.report",
     "rewind": "pruning.tickets",
     "scale": "architecture.scaling",
     "simulate": "simulation.simulate",

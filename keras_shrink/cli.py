@@ -169,6 +169,21 @@ def search(
     search_files(space, data, output, limits, strategy, trials, epochs, storage, seed)
 
 
+@app.command()
+def report(
+    original: Annotated[Path, typer.Argument(help="The model before: .keras, .h5 or .tflite.")],
+    final: Annotated[Path, typer.Argument(help="The model after, likewise.")],
+    data: Annotated[Path, typer.Option(help=".npz with x_test and y_test, or x and y.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The page to write.")] = Path("report.html"),
+    steps: Annotated[Path | None, typer.Option(help="steps.jsonl that shrink wrote.")] = None,
+    title: Annotated[str | None, typer.Option(help="Of the page.")] = None,
+):
+    """Write a page on a compressed model: what it lost and gained, layer by layer, and what to flash."""
+    from keras_shrink.report_command import report_files
+
+    report_files(original, final, data, output, steps, title)
+
+
 def main():
     """Runs the command line; errors of the input become one message and exit status 2."""
     from keras_shrink.quiet import silence_native_output

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import jinja2
+from tflite_export.templates import environment
 
 
 @dataclass(frozen=True)
@@ -32,14 +32,12 @@ def render(
     >>> "<h1>Report</h1>" in render("Report", facts={"seed": "0"})
     True
     """
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("keras_shrink", "template_files"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("page.html.j2").render(title=title, facts=facts, tables=tables, bars=bars)
+    return render_template("page.html.j2", title=title, facts=facts, tables=tables, bars=bars)
+
+
+def render_template(name: str, **values) -> str:
+    """Returns the text of one of this package's templates; a value that is missing is an error."""
+    return environment("keras_shrink", "tflite_export").get_template(name).render(**values)
 
 
 def tensor_text(tensor) -> str:

@@ -83,9 +83,14 @@ def as_pair(data):
 def keras_score(model, data, metric="accuracy", *, batch_size=256) -> float:
     """Returns what `metric` says of a Keras model on `data`, a pair `(inputs, labels)`."""
     inputs, labels = as_pair(data)
+    return _scored(metric, labels, keras_outputs(model, inputs, batch_size=batch_size))
+
+
+def keras_outputs(model, inputs, *, batch_size=256):
+    """Returns a Keras model's outputs for all inputs as a flat list of arrays."""
     batches = samples.batches(samples.specs_of(model), inputs, batch_size, what="data")
     outputs = [samples.predict(model, batch) for batch in batches]
-    return _scored(metric, labels, [np.concatenate(parts) for parts in zip(*outputs, strict=True)])
+    return [np.concatenate(parts) for parts in zip(*outputs, strict=True)]
 
 
 def device_score(tflite, data, metric="accuracy") -> float:

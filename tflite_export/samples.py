@@ -44,6 +44,20 @@ def predict(model, parts) -> list[np.ndarray]:
     return [np.asarray(y) for y in keras.tree.flatten(model.predict(packed(model, parts), verbose=0))]
 
 
+def first(data, count: int):
+    """Returns the first samples of whole arrays, in the form in which they were given.
+
+    Example:
+    >>> first({"x": [1, 2, 3]}, 2)
+    {'x': [1, 2]}
+    """
+    if isinstance(data, dict):
+        return {name: values[:count] for name, values in data.items()}
+    if isinstance(data, list | tuple):
+        return [values[:count] for values in data]
+    return data[:count]
+
+
 def batches(
     specs: Sequence[InputSpec], data, batch_size: int, *, what: str = "representative_data"
 ) -> Iterator[list[np.ndarray]]:

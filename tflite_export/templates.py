@@ -6,9 +6,17 @@ import jinja2
 
 
 @functools.cache
-def _environment():
+def environment(*packages: str) -> jinja2.Environment:
+    """Returns the environment for the templates of packages, those of the first before the others.
+
+    Another package can build its pages on those of this one: `frame.html.j2` gives all one look.
+
+    Example:
+    >>> "frame.html.j2" in environment("tflite_export").list_templates()
+    True
+    """
     return jinja2.Environment(
-        loader=jinja2.PackageLoader("tflite_export", "template_files"),
+        loader=jinja2.ChoiceLoader([jinja2.PackageLoader(name, "template_files") for name in packages]),
         undefined=jinja2.StrictUndefined,
         autoescape=jinja2.select_autoescape(("html.j2",)),
         trim_blocks=True,
@@ -19,4 +27,4 @@ def _environment():
 
 def render(template: str, **values) -> str:
     """Returns the text of `template` with `values`; a value that is missing is an error."""
-    return _environment().get_template(template).render(**values)
+    return environment("tflite_export").get_template(template).render(**values)

@@ -11,7 +11,7 @@ from keras_shrink import page, scoring
 from keras_shrink.int8_file import int8_file
 from keras_shrink.progress import watched
 from keras_shrink.text_table import aligned
-from tflite_export import summary
+from tflite_export import samples, summary
 
 
 @dataclass(frozen=True)
@@ -126,7 +126,7 @@ def compare(models, data, *, representative_data=None, metric="accuracy"):
     metric_name = metric if isinstance(metric, str) else getattr(metric, "__name__", "score")
     inputs, _ = scoring.as_pair(data)
     scoring.as_metric(metric)
-    ranges = _first(inputs, 256) if representative_data is None else representative_data
+    ranges = samples.first(inputs, 256) if representative_data is None else representative_data
     rows = [_row(name, model, data, ranges, metric) for name, model in watched(models.items(), "comparing")]
     return Comparison(tuple(rows), metric_name)
 
@@ -148,14 +148,6 @@ def _row(name, model, data, ranges, metric):
         score=scoring.device_score(model, data, metric),
         float_score=float_score,
     )
-
-
-def _first(inputs, count):
-    if isinstance(inputs, dict):
-        return {name: values[:count] for name, values in inputs.items()}
-    if isinstance(inputs, list | tuple):
-        return [values[:count] for values in inputs]
-    return inputs[:count]
 
 
 def _text(value):

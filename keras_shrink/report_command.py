@@ -1,0 +1,91 @@
+"""`keras-shrink report`: two models and data in, a page out."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import typer
+
+_PAIRS = (("x_test", "y_test"), ("x_val", "y_val"), ("x", "y"))
+_KERAS = (".keras", ".h5", ".hdf5")
+
+
+@dataclass(frozen=True)
+class SavedStep:
+    """A line of the record that `shrink` keeps; see `keras_shrink.shrinking.record`."""
+
+    name: str
+    amount: float | str | None
+    accepted: bool
+    accuracy: float
+    flash_bytes: int | None
+    ram_bytes: int | None
+    instructions: int | None
+    seconds: float
+    reason: str
+
+
+def report_files(original, final, data, output, steps, title):
+    """Writes the report on two files and prints its figures."""
+    from keras_shrink.reporting.report import report
+
+    done = () if steps is None else load_steps(steps)
+    made = report(_model(original), _model(final), load_test(data), steps=done, files=_flashed(final))
+    path = made.save(output, title or f"{Path(final).stem}, from {Path(original).stem}")
+    typer.echo(f"{made}\nwrote {path} ({path.stat().st_size:,} bytes)")
+
+
+def load_test(path):
+    """Returns `(inputs, labels)` from a `.npz` file with x_test and y_test, x_val and y_val, or x and y.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it holds none of these pairs.
+    """
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"There is no such file. Received: {str(path)!r}.")
+    with np.load(path, allow_pickle=False) as stored:
+        pair = next((pair for pair in _PAIRS if set(pair) <= set(stored.files)), None)
+        if pair is None:
+            raise ValueError(
+                f"{path} must hold x_test and y_test, or x and y. Received: {sorted(stored.files)}."
+            )
+        return stored[pair[0]].astype("float32"), stored[pair[1]]
+
+
+def load_steps(path) -> tuple[SavedStep, ...]:
+    """Returns the steps in a `steps.jsonl` that `shrink` wrote; other lines are left out.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If a line is no JSON or lacks a figure.
+    """
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"There is no such file. Received: {str(path)!r}.")
+    fields = SavedStep.__dataclass_fields__
+    steps = []
+    for number, line in enumerate(Path(path).read_text(encoding="utf-8").splitlines(), 1):
+        try:
+            entry = json.loads(line)
+            if "name" in entry:
+                steps.append(SavedStep(**{name: entry[name] for name in fields}))
+        except (ValueError, KeyError, TypeError) as error:
+            raise ValueError(
+                f"{path} is not a record of shrink. Received: line {number}: {error}."
+            ) from error
+    return tuple(steps)
+
+
+def _model(path):
+    if Path(path).suffix not in _KERAS:
+        return Path(path)
+    from tflite_export.load import load_keras
+
+    return load_keras(path)
+
+
+def _flashed(final):
+    return [] if Path(final).suffix in _KERAS else [Path(final)]
