@@ -3,6 +3,7 @@
 import importlib
 
 _HOMES: dict[str, str] = {
+    "Gradient": "gradient",
     "Limits": "limits",
     "Reinforce": "reinforcement",
     "RegularizedEvolution": "evolution",

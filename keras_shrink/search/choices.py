@@ -51,7 +51,7 @@ class Chosen:
 
 
 class Drawn:
-    """Answers at random, and remembers what it said in `values`.
+    """Answers at random, and remembers what it said in `values`, what was allowed in `options`.
 
     Args:
         generator: A `numpy.random.Generator`.
@@ -66,6 +66,7 @@ class Drawn:
     def __init__(self, generator):
         self.generator = generator
         self.values: dict[str, Any] = {}
+        self.options: dict[str, tuple] = {}
 
     def int(self, name, low, high, *, step=1):
         """Returns a number, each equally likely."""
@@ -74,8 +75,12 @@ class Drawn:
     def categorical(self, name, options):
         """Returns an option, each equally likely."""
         if name not in self.values:
-            self.values[name] = options[int(self.generator.integers(len(options)))]
+            self.options[name] = tuple(options)
+            self.values[name] = options[self._place(name, len(options))]
         return self.values[name]
+
+    def _place(self, name, count):
+        return int(self.generator.integers(count))
 
 
 class OfTrial:

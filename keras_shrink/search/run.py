@@ -57,9 +57,9 @@ def search_architecture(
         validation: A pair that candidates are scored on; keep a third one back for the final figure.
         folder: Where weights are kept, and the record where `storage` is not given.
         limits: `Limits(...)`, what a candidate may cost. Defaults to none.
-        strategy: `"random"`, `"evolution"` (regularized), `"reinforcement"` (REINFORCE), `"bayesian"` (TPE),
-            `"nsga2"` (for several objectives), or an Optuna sampler, for example
-            `RegularizedEvolution(inherit_weights=True)`.
+        strategy: `"random"`, `"evolution"` (regularized), `"reinforcement"` (REINFORCE), `"gradient"` (a
+            differentiable supernet, for spaces of sketches), `"bayesian"` (TPE), `"nsga2"` (for several
+            objectives), or an Optuna sampler, for example `RegularizedEvolution(inherit_weights=True)`.
         trials: How many candidates are trained altogether, by all processes.
         trainer: A `Trainer(...)`, or a function `(model, train, validation, report) -> float`.
         objectives: `"accuracy"`, or several for `"nsga2"`: also `"flash_bytes"`, `"ram_bytes"`,
@@ -89,6 +89,8 @@ def search_architecture(
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     kept = folder / "record.log" if storage is None else storage
     sampler = as_sampler(strategy, seed)
+    if hasattr(sampler, "prepare"):
+        sampler.prepare(space, train, limits, folder)
     study = records.open_study(kept, "search", sampler, objectives=objectives)
     inherits = getattr(sampler, "inherit_weights", False)
     for _ in watched(range(trials), "searching"):

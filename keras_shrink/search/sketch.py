@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from keras_shrink.search.mixture import Mixture, combined, highest, is_mixed, selected
 from tflite_export import options
 from tflite_export.graph import Graph, Op, QuantParams, Subgraph, Tensor
 
@@ -89,9 +90,14 @@ class Sketch:
 
     def max_pool(self, x, size=2):
         """Adds max pooling over squares of `size`, or stretches of an image of one row."""
-        height, width, channels = self.shapes[x]
-        shape = (max(1, height // size), max(1, width // size), channels)
-        return self._add("max_pool", (x,), shape, size=(min(size, height), min(size, width)))
+        *sides, channels = self.shapes[x]
+        left = [combined(lambda side: max(1, side // size), side) for side in sides]
+        over = tuple(combined(min, size, side) for side in sides)
+        return (
+            x
+            if not is_mixed(*over) and over == (1, 1)
+            else self._add("max_pool", (x,), (*left, channels), size=over)
+        )
 
     def average(self, x):
         """Adds the mean over everything but the channels."""
@@ -113,12 +119,65 @@ class Sketch:
         """Adds an LSTM over a sequence that returns its last output."""
         return self._add("lstm", (x,), (units,), units=units)
 
+    def repeat(self, times, body, x):
+        """Returns what `times` blocks make of `x`, one behind the other.
+
+        Args:
+            times: How many, such as `choices.int("blocks", 1, 5)`.
+            body: Function `(x, number)` that adds block number 1, 2, ... and returns its result.
+            x: What the first block reads.
+        """
+        values = [x]
+        for number in range(1, highest(times) + 1):
+            values.append(body(values[-1], number))
+        return self._mixed(times, dict(enumerate(values))) if is_mixed(times) else values[-1]
+
+    def either(self, choice, options):
+        """Returns what one of several functions adds.
+
+        Args:
+            choice: Which, such as `choices.categorical("separable", (False, True))`.
+            options: Value of the choice -> function without arguments that adds layers and returns a result.
+        """
+        if isinstance(choice, Mixture):
+            return self._mixed(choice, {value: options[value]() for value in choice.values})
+        return options[choice]()
+
+    def residual(self, x, y, *, stride=1, activation="relu", project=True):
+        """Adds the sum of `y` and `x`, from which `y` was made, where they have one shape.
+
+        Args:
+            x: The short cut.
+            y: The long way.
+            stride: Of the long way.
+            activation: Of the sum: `"relu"`, `"relu6"` or None.
+            project: Whether `x` is brought to another shape by a convolution of one pixel; without it `y` is
+                returned as it is where shapes differ.
+        """
+        channels = self.shapes[y][-1]
+        if is_mixed(stride, self.shapes[x][-1], channels):
+            settings = {"stride": stride, "activation": activation, "project": project}
+            same = combined(lambda a, b: a == b, self.shapes[x][-1], channels)
+            return self._add("residual", (x, y), self.shapes[y], **settings, same=same)
+        if stride > 1 or self.shapes[x][-1] != channels:
+            if not project:
+                return y
+            x = self.conv(x, channels, 1, stride=stride, activation=None)
+        return self.add(x, y, activation=activation)
+
+    def _mixed(self, choice, results):
+        results = {value: results[value] for value in choice.values}
+        shapes = {value: self.shapes[x] for value, x in results.items()}
+        sides = zip(*shapes.values(), strict=True)
+        shape = [selected(choice, dict(zip(shapes, side, strict=True))) for side in sides]
+        return self._add("mixed", tuple(results.values()), shape, choice=choice)
+
     def _halved(self, x, stride):
         height, width, _ = self.shapes[x]
         return -(-height // stride), -(-width // stride)
 
     def _add(self, kind, inputs, shape, **settings):
-        self.shapes.append(tuple(int(side) for side in shape))
+        self.shapes.append(tuple(side if isinstance(side, Mixture) else int(side) for side in shape))
         self.steps.append(Step(kind, inputs, self.shapes[-1], settings))
         return len(self.shapes) - 1
 

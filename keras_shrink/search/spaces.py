@@ -39,13 +39,16 @@ def ds_cnn(input_shape, classes, *, most_filters=64, most_blocks=5):
             choices.categorical("stem_kernel", (3, 5, 7)),
             stride=choices.categorical("stem_stride", (1, 2)),
         )
-        for block in range(1, choices.int("blocks", 1, most_blocks) + 1):
+
+        def block(x, number):
             x = sketch.depthwise(
                 x,
-                choices.categorical(f"kernel_{block}", (3, 5)),
-                stride=choices.categorical(f"stride_{block}", (1, 2)),
+                choices.categorical(f"kernel_{number}", (3, 5)),
+                stride=choices.categorical(f"stride_{number}", (1, 2)),
             )
-            x = sketch.conv(x, choices.int(f"filters_{block}", 4, most_filters, step=4), 1)
+            return sketch.conv(x, choices.int(f"filters_{number}", 4, most_filters, step=4), 1)
+
+        x = sketch.repeat(choices.int("blocks", 1, most_blocks), block, x)
         sketch.dense(sketch.average(x), classes, activation="softmax")
         return sketch
 
@@ -69,15 +72,17 @@ def inverted_residual(input_shape, classes, *, most_filters=48, most_blocks=6):
         sketch = Sketch(input_shape)
         stem = choices.int("stem_filters", 4, most_filters, step=4)
         x = sketch.conv(sketch.input, stem, 3, stride=choices.categorical("stem_stride", (1, 2)))
-        for block in range(1, choices.int("blocks", 1, most_blocks) + 1):
-            filters = choices.int(f"filters_{block}", 4, most_filters, step=4)
-            stride = choices.categorical(f"stride_{block}", (1, 2))
-            wide = sketch.shapes[x][-1] * choices.categorical(f"expansion_{block}", (2, 3, 4, 6))
+
+        def block(x, number):
+            filters = choices.int(f"filters_{number}", 4, most_filters, step=4)
+            stride = choices.categorical(f"stride_{number}", (1, 2))
+            wide = sketch.shapes[x][-1] * choices.categorical(f"expansion_{number}", (2, 3, 4, 6))
             y = sketch.conv(x, wide, 1)
-            y = sketch.depthwise(y, choices.categorical(f"kernel_{block}", (3, 5)), stride=stride)
+            y = sketch.depthwise(y, choices.categorical(f"kernel_{number}", (3, 5)), stride=stride)
             y = sketch.conv(y, filters, 1, activation=None)
-            same = stride == 1 and sketch.shapes[x][-1] == filters
-            x = sketch.add(x, y, activation=None) if same else y
+            return sketch.residual(x, y, stride=stride, activation=None, project=False)
+
+        x = sketch.repeat(choices.int("blocks", 1, most_blocks), block, x)
         sketch.dense(sketch.average(x), classes, activation="softmax")
         return sketch
 
@@ -101,16 +106,20 @@ def resnet(input_shape, classes, *, most_filters=64, most_stacks=4):
         sketch = Sketch(input_shape)
         stem = choices.int("stem_filters", 4, most_filters // 2, step=4)
         x = sketch.conv(sketch.input, stem, 3, stride=choices.categorical("stem_stride", (1, 2)))
-        for stack in range(1, choices.int("stacks", 1, most_stacks) + 1):
-            filters = choices.int(f"filters_{stack}", 4, most_filters, step=4)
-            inside = choices.int(f"inside_{stack}", 4, most_filters, step=4)
-            for block in range(choices.int(f"blocks_{stack}", 1, 2)):
-                stride = 2 if stack > 1 and block == 0 else 1
+
+        def stack(x, number):
+            filters = choices.int(f"filters_{number}", 4, most_filters, step=4)
+            inside = choices.int(f"inside_{number}", 4, most_filters, step=4)
+
+            def block(x, position):
+                stride = 2 if number > 1 and position == 1 else 1
                 y = sketch.conv(x, inside, 3, stride=stride)
                 y = sketch.conv(y, filters, 3, activation=None)
-                if stride > 1 or sketch.shapes[x][-1] != filters:
-                    x = sketch.conv(x, filters, 1, stride=stride, activation=None)
-                x = sketch.add(x, y)
+                return sketch.residual(x, y, stride=stride)
+
+            return sketch.repeat(choices.int(f"blocks_{number}", 1, 2), block, x)
+
+        x = sketch.repeat(choices.int("stacks", 1, most_stacks), stack, x)
         sketch.dense(sketch.average(x), classes, activation="softmax")
         return sketch
 
@@ -133,16 +142,24 @@ def cnn_1d(input_shape, classes, *, most_filters=64, most_blocks=4):
     def space(choices):
         sketch = Sketch(input_shape)
         x = sketch.image_of_one_row(sketch.input)
-        for block in range(1, choices.int("blocks", 1, most_blocks) + 1):
-            filters = choices.int(f"filters_{block}", 4, most_filters, step=4)
-            kernel = choices.categorical(f"kernel_{block}", (3, 5, 7, 9))
-            stride = choices.categorical(f"stride_{block}", (1, 2))
-            if choices.categorical(f"separable_{block}", (False, True)) and block > 1:
-                x = sketch.conv(sketch.depthwise(x, kernel, stride=stride), filters, 1)
-            else:
-                x = sketch.conv(x, filters, kernel, stride=stride)
-            if choices.categorical(f"pool_{block}", (False, True)) and sketch.shapes[x][1] > 1:
-                x = sketch.max_pool(x)
+
+        def block(x, number):
+            filters = choices.int(f"filters_{number}", 4, most_filters, step=4)
+            kernel = choices.categorical(f"kernel_{number}", (3, 5, 7, 9))
+            stride = choices.categorical(f"stride_{number}", (1, 2))
+
+            def full():
+                return sketch.conv(x, filters, kernel, stride=stride)
+
+            def separable():
+                return sketch.conv(sketch.depthwise(x, kernel, stride=stride), filters, 1)
+
+            which = number > 1 and choices.categorical(f"separable_{number}", (False, True))
+            y = sketch.either(which, {False: full, True: separable})
+            pooled = {False: lambda: y, True: lambda: sketch.max_pool(y)}
+            return sketch.either(choices.categorical(f"pool_{number}", (False, True)), pooled)
+
+        x = sketch.repeat(choices.int("blocks", 1, most_blocks), block, x)
         sketch.dense(sketch.average(x), classes, activation="softmax")
         return sketch
 
@@ -162,8 +179,11 @@ def mlp(input_shape, classes, *, most_units=128, most_layers=3):
     def space(choices):
         sketch = Sketch(input_shape)
         x = sketch.input if len(input_shape) == 1 else sketch.flatten(sketch.input)
-        for layer in range(1, choices.int("layers", 0, most_layers) + 1):
-            x = sketch.dense(x, choices.int(f"units_{layer}", 4, most_units, step=4), activation="relu")
+
+        def layer(x, number):
+            return sketch.dense(x, choices.int(f"units_{number}", 4, most_units, step=4), activation="relu")
+
+        x = sketch.repeat(choices.int("layers", 0, most_layers), layer, x)
         sketch.dense(x, classes, activation="softmax")
         return sketch
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 from optuna.samplers import NSGAIISampler, RandomSampler, TPESampler
 
 from keras_shrink.search.evolution import RegularizedEvolution
+from keras_shrink.search.gradient import Gradient
 from keras_shrink.search.reinforcement import Reinforce
 
 STRATEGIES = {
     "random": lambda seed: RandomSampler(seed),
     "evolution": lambda seed: RegularizedEvolution(seed=seed),
     "reinforcement": lambda seed: Reinforce(seed=seed),
+    "gradient": lambda seed: Gradient(seed=seed),
     "bayesian": lambda seed: TPESampler(seed=seed, n_startup_trials=10),
     "nsga2": lambda seed: NSGAIISampler(seed=seed, population_size=24),
 }

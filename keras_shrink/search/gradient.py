@@ -1,0 +1,136 @@
+"""A differentiable supernet that learns the policy over the choices, as an Optuna sampler."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from keras_shrink.search.choices import Drawn
+from keras_shrink.search.costs import cost_of
+from keras_shrink.search.expected_cost import excess
+from keras_shrink.search.sampler import OneByOne
+from keras_shrink.search.supernet import Supernet
+
+
+class Gradient(OneByOne):
+    """Trains all candidates at once and proposes those that come out as the most likely.
+
+    One network holds every candidate (`Supernet`). While it is trained, so are the logits of each choice: by
+    the loss of the classes, and by what the candidates cost beyond the limits, as a function of the
+    probabilities that was fitted to sketches of the space. Then each proposal is the likeliest of some that
+    are drawn from these probabilities, fit the limits exactly, and were not proposed before; it is trained
+    from scratch like any other. What the supernet learned is kept in the search's folder.
+
+    Args:
+        epochs: Of training the supernet.
+        batch_size: Samples a step.
+        learning_rate: Of the weights at the start.
+        warm_up: Share of the epochs in which only the weights learn.
+        temperatures: Of Gumbel-softmax, at first and at last.
+        cost_weight: Weight of `log(cost / limit)` in the loss where that is above 0.
+        draws: Candidates from which each proposal is taken.
+        seed: For weights and draws.
+
+    Reference:
+        Wu et al., 2018 (FBNet), arXiv:1812.03443; Wan et al., 2020 (FBNetV2), arXiv:2004.05565.
+    """
+
+    def __init__(
+        self,
+        *,
+        epochs=12,
+        batch_size=64,
+        learning_rate=3e-3,
+        warm_up=0.25,
+        temperatures=(3.0, 0.5),
+        cost_weight=2.0,
+        draws=32,
+        seed=None,
+    ):
+        super().__init__(seed)
+        self.epochs, self.batch_size, self.learning_rate = epochs, batch_size, learning_rate
+        self.warm_up, self.temperatures, self.cost_weight = warm_up, temperatures, cost_weight
+        self.draws, self.seed = draws, seed
+        self._proposals: dict[int, dict] = {}
+
+    def prepare(self, space, train, limits, folder):
+        """Trains the supernet, or reads what it learned in that folder.
+
+        Raises:
+            ValueError: If candidates of the space cannot be mixed.
+        """
+        self._space, self._limits = space, limits
+        kept = Path(folder) / "policy.json"
+        if not kept.exists():
+            chances = self._trained(space, train, limits, folder)
+            kept.with_suffix(".part").write_text(json.dumps(chances))
+            kept.with_suffix(".part").replace(kept)
+        self.chances = {name: np.array(each) for name, each in json.loads(kept.read_text()).items()}
+
+    def _trained(self, space, train, limits, folder):
+        x, y = train
+        y = np.asarray(y)
+        classes = y.argmax(-1) if y.ndim > 1 and y.shape[-1] > 1 else y.reshape(-1)
+        if self.seed is not None:
+            keras.utils.set_random_seed(self.seed)
+        beyond = excess(space, limits, np.random.default_rng(self.seed))
+        supernet = Supernet(space, penalty=beyond, penalty_weight=self.cost_weight, seed=self.seed)
+        steps = self.epochs * -(-len(classes) // self.batch_size)
+        rate = keras.optimizers.schedules.CosineDecay(self.learning_rate, steps, alpha=0.1)
+        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        supernet.compile(keras.optimizers.Adam(rate), loss, jit_compile=False)
+        first, last = self.temperatures
+
+        def begin(epoch, logs):
+            done = epoch / max(1, self.epochs - 1)
+            supernet.temperature.assign(first * (last / first) ** done)
+            supernet.decides.assign(float(epoch >= self.warm_up * self.epochs))
+
+        callbacks = [
+            keras.callbacks.BackupAndRestore(Path(folder) / "supernet", delete_checkpoint=True),
+            keras.callbacks.LambdaCallback(on_epoch_begin=begin),
+        ]
+        supernet.fit(
+            x, classes, batch_size=self.batch_size, epochs=self.epochs, callbacks=callbacks, verbose=0
+        )
+        return {name: keras.ops.convert_to_numpy(each).tolist() for name, each in supernet.chances().items()}
+
+    def before_trial(self, study, trial):
+        """Draws some candidates and keeps the likeliest of those that fit and are new."""
+        known = {frozenset(other.params.items()) for other in study.get_trials(deepcopy=False)}
+        best = -np.inf
+        for _ in range(self.draws):
+            drawn = _Likely(self._generator, self.chances)
+            fits = not self._limits.broken_by(cost_of(self._space(drawn).graph()))
+            if fits and drawn.likelihood > best and frozenset(drawn.values.items()) not in known:
+                best, self._proposals[trial.number] = drawn.likelihood, drawn.values
+
+    def sample_independent(self, study, trial, name, distribution):
+        """Returns the option of the proposal; a random one where none of the draws would do."""
+        values = self._proposals.get(trial.number, {})
+        if name in values:
+            return values[name]
+        return self._random.sample_independent(study, trial, name, distribution)
+
+    def after_trial(self, study, trial, state, values):
+        """Forgets the proposal."""
+        self._proposals.pop(trial.number, None)
+
+
+class _Likely(Drawn):
+    """Draws from a policy; `likelihood` is the logarithm of how likely that is, next to the likeliest."""
+
+    def __init__(self, generator, chances):
+        super().__init__(generator)
+        self.chances, self.likelihood = chances, 0.0
+
+    def _place(self, name, count):
+        if name not in self.chances:
+            return super()._place(name, count)
+        chances = self.chances[name]
+        place = int(self.generator.choice(count, p=chances / chances.sum()))
+        self.likelihood += float(np.log(chances[place] / chances.max()))
+        return place

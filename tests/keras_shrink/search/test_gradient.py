@@ -1,0 +1,93 @@
+"""The policy that a supernet learns."""
+
+import keras
+import numpy as np
+import pytest
+
+from keras_shrink.search import spaces
+from keras_shrink.search.choices import Chosen
+from keras_shrink.search.costs import cost_of
+from keras_shrink.search.expected_cost import excess
+from keras_shrink.search.gradient import Gradient
+from keras_shrink.search.limits import Limits
+from keras_shrink.search.run import search_architecture
+from keras_shrink.search.supernet import Supernet
+
+SPACE = spaces.mlp((2,), 2, most_units=16, most_layers=2)
+INPUTS = np.random.default_rng(0).uniform(-1, 1, (600, 2)).astype("float32")
+TRAIN = INPUTS, (INPUTS[:, 0] * INPUTS[:, 1] > 0).astype(int)  # nothing that is linear can tell them apart
+
+
+def learned(folder, *, limits=None, **settings):
+    gradient = Gradient(**{"epochs": 6, "batch_size": 20, "learning_rate": 0.02, "seed": 0, **settings})
+    gradient.prepare(SPACE, TRAIN, limits or Limits(), folder)
+    return gradient.chances
+
+
+def test_what_the_data_needs_becomes_likely_and_what_it_costs_less_so(tmp_path):
+    free = learned(tmp_path)
+    assert free["layers"][0] < 0.1
+    small = {"limits": Limits(weights=60), "cost_weight": 10.0}
+    bound = learned(tmp_path / "small", **small)
+    expected = excess(SPACE, small["limits"], np.random.default_rng(0))
+    assert float(expected(bound)) < float(expected(free)) - 0.5
+    again = learned(tmp_path / "again", **small)
+    np.testing.assert_array_equal(again["units_1"], bound["units_1"])
+
+
+def test_a_search_trains_likely_candidates_that_fit_and_none_twice(tmp_path):
+    def counting(model, train, validation, report):
+        report(0, 0.5)
+        return 1 / model.count_params()
+
+    settings = {"folder": tmp_path, "limits": Limits(weights=200), "trainer": counting}
+    strategy = Gradient(epochs=1, seed=0)
+    found = search_architecture(SPACE, TRAIN, TRAIN, **settings, trials=6, strategy=strategy)
+    assert len({tuple(candidate.choices.items()) for candidate in found.candidates}) == 6
+    assert found.rejected == 0
+    policy = (tmp_path / "policy.json").read_bytes()
+    more = search_architecture(SPACE, TRAIN, TRAIN, **settings, trials=8, strategy="gradient")
+    assert len(more.candidates) == 8
+    assert (tmp_path / "policy.json").read_bytes() == policy  # not learned again
+
+
+def test_a_supernet_that_was_killed_goes_on(tmp_path, monkeypatch):
+    epochs, fit = [], Supernet.fit
+
+    def watched(stop):
+        def on_end(epoch, logs):
+            epochs.append(epoch)
+            if epoch == stop:
+                raise KeyboardInterrupt
+
+        def run(self, *given, callbacks, **settings):
+            watcher = keras.callbacks.LambdaCallback(on_epoch_end=on_end)
+            return fit(self, *given, callbacks=[*callbacks, watcher], **settings)
+
+        return run
+
+    monkeypatch.setattr(Supernet, "fit", watched(stop=1))
+    with pytest.raises(KeyboardInterrupt):
+        learned(tmp_path, epochs=4)
+    monkeypatch.setattr(Supernet, "fit", watched(stop=None))
+    learned(tmp_path, epochs=4)
+    assert epochs == [0, 1, 2, 3]
+
+
+def test_the_expected_cost_is_about_the_true_one():
+    space = spaces.ds_cnn((16, 16, 1), 4, most_filters=16, most_blocks=3)
+    generator = np.random.default_rng(0)
+    supernet = Supernet(space, seed=0)
+    expected = excess(space, Limits(flash=1, macs=1), generator)  # far too small: the excess is the logarithm
+    for filters in (4, 16):
+        values = {name: options[-1] for name, options in supernet.options.items()}
+        values |= {"filters_1": filters, "filters_2": filters, "stem_filters": filters, "blocks": 2}
+        chances = {
+            name: np.eye(len(options), dtype="float32")[options.index(values[name])]
+            for name, options in supernet.options.items()
+        }
+        cost = cost_of(space(Chosen(values)).graph())
+        assert float(expected(chances)) == pytest.approx(
+            np.log(cost.flash_bytes) + np.log(cost.macs), abs=1.0
+        )
+    assert excess(space, Limits(), generator) is None
