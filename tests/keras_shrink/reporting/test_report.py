@@ -75,7 +75,7 @@ def classes():
     x = pictures(120)
     y = model.predict(x, verbose=0).argmax(axis=1)
     y[::9] = (y[::9] + 1) % 5
-    final = ks.calibrate(ks.prune(model, 0.5), x)
+    final = ks.calibrate(ks.prune(model, 0.3), x)
     return model, final, te.TFLiteModel(te.slim(te.convert(final))), (x, y)
 
 
