@@ -21,6 +21,29 @@ TFLiteFile = Annotated[Path, typer.Argument(help="A .tflite file.", show_default
 Output = Annotated[Path, typer.Option("--output", "-o", help="Folder to write into.")]
 
 
+def _print_version(asked: bool):
+    if asked:
+        from importlib.metadata import PackageNotFoundError, version
+
+        try:
+            number = version("keras-shrink")
+        except PackageNotFoundError as error:
+            raise ValueError(
+                "The version is known once the package is installed: pip install . in its folder."
+            ) from error
+        typer.echo(f"keras-shrink {number}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+):
+    """Compress Keras models and put them on microcontrollers."""
+
+
 @app.command()
 def demo(
     output: Output = Path("keras-shrink-demo"),

@@ -1,3 +1,5 @@
+import importlib.metadata
+
 import keras
 import numpy as np
 import pytest
@@ -189,3 +191,18 @@ def test_a_truncated_tflite_is_status_2(run, files, tmp_path):
     status, _, err = run("verify", tmp_path / "half.tflite")
     assert status == 2
     assert "error: " in err
+
+
+def test_the_version_of_the_installed_package(run, monkeypatch):
+    monkeypatch.setattr("importlib.metadata.version", lambda name: "1.2.3" if name == "keras-shrink" else "")
+    assert run("--version") == (0, "keras-shrink 1.2.3\n", "")
+
+
+def test_without_installation_there_is_no_version(run, monkeypatch):
+    def missing(name):
+        raise importlib.metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr("importlib.metadata.version", missing)
+    status, _, said = run("--version")
+    assert status == 2
+    assert "pip install" in said
