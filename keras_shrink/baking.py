@@ -1,4 +1,4 @@
-"""Plain models out of wrapped ones: what a weight transform gives becomes the weight."""
+"""Plain models out of wrapped ones: what a weight transform gives becomes the weight. And the way there."""
 
 import keras
 
@@ -47,7 +47,7 @@ def opened(model):
     def exchange(copy, original):
         if not isinstance(original, Transformed):
             return copy
-        if type(original) is not Transformed or original.outputs_through:
+        if type(original).run_layer is not Transformed.run_layer or original.outputs_through:
             raise ValueError(
                 "A model that rounds its activations has no plain form. "
                 f"Received: model={model.name!r}, quantized at layer {original.name!r}. "
@@ -67,3 +67,32 @@ def opened(model):
         for old, new in zip(original.transforms, copy.transforms, strict=True):
             new.set_weights([keras.ops.convert_to_numpy(weight) for weight in old.weights])
     return plain, transforms
+
+
+def closed(model, chains):
+    """Returns a copy of a plain model whose weights go through transforms: the inverse of `opened`.
+
+    Args:
+        model: A built Functional or Sequential model.
+        chains: Dict from `id(weight)` to its list of transforms.
+    """
+    wrappers = []
+
+    def exchange(copy, original):
+        # Wrapped is the layer that the model calls; the weight may belong to one inside it.
+        weights = {
+            str(i): chains[id(variable)]
+            for i, variable in enumerate(getattr(original, "weights", []))
+            if id(variable) in chains
+        }
+        if not weights:
+            return copy
+        wrappers.append((Transformed(copy, weights=weights), original))
+        return wrappers[-1][0]
+
+    wrapped = rebuild(model, exchange)
+    for wrapper, original in wrappers:
+        wrapper.layer.set_weights([keras.ops.convert_to_numpy(weight) for weight in original.weights])
+        for name in wrapper.weight_transforms:
+            wrapper.variable(name).assign(wrapper.transformed(name))
+    return wrapped

@@ -7,8 +7,9 @@ import keras
 import numpy as np
 
 from keras_shrink import select
+from keras_shrink.baking import closed
 from keras_shrink.clustering.kmeans import STARTS, find_centroids, nearest
-from keras_shrink.rebuild import check_rebuildable, rebuild
+from keras_shrink.rebuild import check_rebuildable
 from keras_shrink.weights import SharedValues, Transformed
 
 _LARGEST = 65536
@@ -42,7 +43,8 @@ def cluster(
             follows the first entry that chooses it. Defaults to 16.
         layers: Predicate, function `layer -> bool`, layer, or list of layers. By default every layer with a
             kernel.
-        per_channel: Whether each channel out has a table of its own. It fits the weights better, costs
+        per_channel: Whether each channel out has a table of its own, or the layers where it has, as for
+            `layers`. It fits the weights better, costs
             more tables, and is the form that goes with BatchNormalization behind the layer: quantization
             gives each channel a scale. Defaults to False.
         start: Where k-means starts: `"linear"`, `"density"` or `"k-means++"`. Defaults to `"linear"`, which
@@ -77,17 +79,26 @@ def cluster(
         raise ValueError(f"start must be one of {STARTS}. Received: start={start!r}.")
     wanted = _wanted(model, clusters, layers)
     generator = np.random.default_rng(seed)
+    has_tables = _has_tables(per_channel)
     chains, kept = {}, {}
     for kernel, count in wanted:
-        axis = kernel.output_axis if per_channel else None
+        axis = kernel.output_axis if has_tables(kernel.path) else None
         value = keras.ops.convert_to_numpy(kernel.variable).astype(np.float32)
-        reason = _reason(kernel, value, count, axis)
+        reason = why_not(kernel, value, count, axis)
         if reason:
             kept[kernel.name] = reason
         else:
-            chains[id(kernel.variable)] = _shared(value, count, axis, start, keep_zeros, generator)
+            shared = shared_values(value, count, axis, start, keep_zeros, generator)
+            chains[id(kernel.variable)] = [shared]
     _report(kept, chains, strict)
-    return _wrapped(model, chains)
+    return closed(model, chains)
+
+
+def _has_tables(per_channel):
+    """Returns the test whether the kernel at a path of layers has a table for each channel."""
+    if isinstance(per_channel, bool):
+        return lambda path: per_channel
+    return select.as_predicate(per_channel).on_path
 
 
 def _wanted(model, clusters, layers):
@@ -117,8 +128,15 @@ def _wanted(model, clusters, layers):
     return wanted
 
 
-def _reason(kernel, value, count, axis):
-    """Returns why a kernel stays as it is, or None."""
+def why_not(kernel, value, count, axis):
+    """Returns why a kernel stays as it is, or None.
+
+    Args:
+        kernel: The `select.Kernel`.
+        value: Its value, a float32 array.
+        count: Number of values wanted.
+        axis: Axis whose channels get a table each, or None.
+    """
     if not np.isfinite(value).all():
         raise ValueError(
             f"Weights must be finite to be clustered. Received: {kernel.name} with "
@@ -148,8 +166,22 @@ def _report(kept, chains, strict):
     warnings.warn(f"{len(kept)} kernel(s) stay as they are:\n{lines}", UserWarning, stacklevel=3)
 
 
-def _shared(value, count, axis, start, keep_zeros, generator):
-    """Returns the `SharedValues` of one kernel."""
+def shared_values(value, count, axis, start, keep_zeros, generator):
+    """Returns the `SharedValues` of one kernel.
+
+    Args:
+        value: Float32 array.
+        count: Number of values.
+        axis: Axis whose channels get a table each, or None.
+        start: Where k-means starts.
+        keep_zeros: Whether zeros stay zero.
+        generator: `numpy.random.Generator`.
+
+    Example:
+    >>> values = np.array([[0.0, 0.1], [1.0, 1.1]], np.float32)
+    >>> shared_values(values, 2, None, "linear", False, None).table.numpy().round(2)
+    array([0.05, 1.05], dtype=float32)
+    """
     zeros = keep_zeros and bool((value == 0).any())
     rows = (
         value.reshape(1, -1) if axis is None else np.moveaxis(value, axis, 0).reshape(value.shape[axis], -1)
@@ -170,27 +202,3 @@ def _shared(value, count, axis, start, keep_zeros, generator):
     others = [n for i, n in enumerate(value.shape) if i != axis]
     index = np.moveaxis(index.reshape(value.shape[axis], *others), 0, axis)
     return SharedValues(tables[:, :used], index, axis=axis, zero_first=zeros)
-
-
-def _wrapped(model, chains):
-    """Returns a copy of the model whose weights go through `chains`: `id(weight)` -> transform."""
-    wrappers = []
-
-    def exchange(copy, original):
-        # Wrapped is the layer that the model calls; the kernel may belong to one inside it.
-        weights = {
-            str(i): [chains[id(variable)]]
-            for i, variable in enumerate(getattr(original, "weights", []))
-            if id(variable) in chains
-        }
-        if not weights:
-            return copy
-        wrappers.append((Transformed(copy, weights=weights), original))
-        return wrappers[-1][0]
-
-    clustered = rebuild(model, exchange)
-    for wrapper, original in wrappers:
-        wrapper.layer.set_weights([keras.ops.convert_to_numpy(weight) for weight in original.weights])
-        for name in wrapper.weight_transforms:
-            wrapper.variable(name).assign(wrapper.transformed(name))
-    return clustered

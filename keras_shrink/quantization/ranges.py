@@ -219,7 +219,7 @@ class ActivationQuantizer(keras.layers.Layer):
         self.high.assign(high)
         if not self.starts_at_zero:
             low = self.low.value + rate * (low - self.low.value)
-            self.low.assign(low)
+        self.low.assign(low)  # a range from elsewhere may not have started at zero
         self.batches_seen.assign(seen + 1.0)
         return low, high
 

@@ -7,6 +7,6 @@ place of `tf_keras`. What the calls give is what `GradualPruning`, `cluster` and
 is shorter with these.
 """
 
-from keras_shrink.compat.tfmot import sparsity
+from keras_shrink.compat.tfmot import clustering, experimental, quantization, sparsity
 
-__all__ = ["sparsity"]
+__all__ = ["clustering", "experimental", "quantization", "sparsity"]

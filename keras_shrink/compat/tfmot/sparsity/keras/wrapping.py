@@ -8,6 +8,7 @@ from keras.src.backend.common.symbolic_scope import in_symbolic_scope
 
 from keras_shrink import Block, Element, NofM, select
 from keras_shrink.compat.tfmot.sparsity.keras.schedules import SCHEDULES, ConstantSparsity, schedule_of
+from keras_shrink.compat.tfmot.wrappers import inner_classes
 from keras_shrink.rebuild import check_rebuildable, rebuild
 
 _POOLING = {"AVG": "mean", "MAX": "max"}
@@ -239,18 +240,6 @@ def _marked_copy(model, policy, settings):
             stacklevel=3,
         )
     return copy
-
-
-def inner_classes(model):
-    """Returns the scope in which layers inside wrappers are copied though their classes are not registered.
-
-    Example:
-    >>> model = keras.Sequential([keras.Input((4,)), PruneLowMagnitude(keras.layers.Dense(2, name="fc"))])
-    >>> with inner_classes(model):
-    ...     pass
-    """
-    inner = [layer.layer for layer in model._flatten_layers() if isinstance(layer, keras.layers.Wrapper)]
-    return keras.saving.custom_object_scope({type(layer).__name__: type(layer) for layer in inner})
 
 
 def _takes_several(layer):

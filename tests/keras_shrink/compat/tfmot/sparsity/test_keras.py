@@ -14,9 +14,7 @@ from keras_shrink.compat import tfmot
 
 sparsity = tfmot.sparsity.keras
 prune_low_magnitude = sparsity.prune_low_magnitude
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:Do not pass an `input_shape`", "ignore:You are saving your model as an HDF5"
-)
+pytestmark = pytest.mark.filterwarnings("ignore:Do not pass an `input_shape`")
 
 
 def digits(samples=64):

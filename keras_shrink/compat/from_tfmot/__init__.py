@@ -1,0 +1,1 @@
+"""Models saved from tensorflow-model-optimization on tf_keras: reading them needs neither package."""

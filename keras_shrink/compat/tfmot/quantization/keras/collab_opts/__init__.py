@@ -1,0 +1,8 @@
+"""Schemes that keep zeros and clusters, as `tfmot.quantization.keras.collab_opts`."""
+
+from keras_shrink.compat.tfmot.quantization.keras.schemes import (
+    Default8BitClusterPreserveQuantizeScheme,
+    Default8BitPrunePreserveQuantizeScheme,
+)
+
+__all__ = ["Default8BitClusterPreserveQuantizeScheme", "Default8BitPrunePreserveQuantizeScheme"]
