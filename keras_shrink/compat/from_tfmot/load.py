@@ -37,8 +37,10 @@ def load_tfmot(path, *, custom_objects=None):
         ValueError: If the file is of another kind, a layer has no counterpart, or weights do not fit.
 
     Example:
-        model = keras_shrink.compat.load_tfmot("qat.h5")
-        tflite = tflite_export.convert(model)
+    >>> load_tfmot("qat.h5")
+    Traceback (most recent call last):
+    ...
+    ValueError: There is no such file. Received: path='qat.h5'.
     """
     saved = read_saved(path)
     architecture = build(saved.config, custom_objects)

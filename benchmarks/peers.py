@@ -1,0 +1,302 @@
+"""This package beside its peers: accuracy, bytes, cost of a training step, seconds of conversion.
+
+    KERAS_SHRINK_DATA=... python benchmarks/peers.py --peers-venv /tmp/peers --results peers.json
+
+The same float networks for all: an MLP and a CNN on MNIST-1D, a CNN on UCI HAR (two-dimensional
+convolutions, which tensorflow-model-optimization knows), ResNet8 on CIFAR-10 as MLPerf Tiny trained it (with
+KERAS_SHRINK_MODELS). Without training: `ks.calibrate`, TFLiteConverter, ai-edge-quantizer and Keras's own
+`model.quantize("int8")`, with the same 500 inputs. With the same few epochs of quantization-aware training:
+`ks.quantize` and tensorflow-model-optimization on tf_keras. That one and ai-edge-quantizer run in a virtual
+environment of their own, which is made when it is missing.
+
+Accuracy is that of the file on the whole test set by LiteRT; of Keras's own quantization, which makes no int8
+file, that of the Keras model. Step costs are CPU time over the float step of the same framework, in turns, on
+one thread and without XLA. Conversion is CPU seconds from the float or trained model to the file, ranges
+included. Results are added to the JSON file task by task, and the table is of all that it holds.
+"""
+
+import argparse
+import contextlib
+import io
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import venv
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
+os.environ.setdefault("TF_NUM_INTEROP_THREADS", "1")
+
+import numpy as np
+
+SHAPES = {"mnist1d mlp": ((40,), 10), "mnist1d cnn": ((40, 1, 1), 10), "uci_har cnn": ((128, 1, 9), 6)}
+FLOAT_EPOCHS = {"mnist1d mlp": 40, "mnist1d cnn": 40, "uci_har cnn": 10}
+QAT_EPOCHS = {"mnist1d mlp": 8, "mnist1d cnn": 8, "uci_har cnn": 3}
+RESNET8 = "cifar10 resnet8"
+BATCH = 64
+COLUMNS = ("network", "by", "accuracy", ".tflite bytes", "step", "conversion s")
+
+
+def network(keras, task):
+    """Returns the float network of a task; its output are logits."""
+    shape, classes = SHAPES[task]
+    layers = keras.layers
+    x = inputs = keras.Input(shape)
+    if len(shape) == 1:
+        for _ in range(2):
+            x = layers.Dense(96, activation="relu")(x)
+    else:
+        for filters in (16, 32, 32):
+            x = layers.Conv2D(filters, (5, 1), strides=(2, 1), padding="same", use_bias=False)(x)
+            x = layers.ReLU()(layers.BatchNormalization()(x))
+        x = layers.GlobalAveragePooling2D()(x)
+    return keras.Model(inputs, layers.Dense(classes)(x))
+
+
+def compiled(keras, model, rate):
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(keras.optimizers.Adam(rate), loss, metrics=["accuracy"], jit_compile=False)
+    return model
+
+
+def data(task):
+    import real_data
+
+    (x, y), (x_test, y_test) = real_data.load(task.split()[0])
+    shape = (32, 32, 3) if task == RESNET8 else SHAPES[task][0]
+    x, x_test = (each.astype("float32").reshape(-1, *shape) for each in (x, x_test))
+    return x, np.ravel(y), x_test, np.ravel(y_test)
+
+
+def timed(function, *arguments):
+    """Returns the result and the CPU seconds, those of processes that were started included."""
+    began = sum(os.times()[:4])
+    with contextlib.redirect_stdout(io.StringIO()):
+        result = function(*arguments)
+    return result, sum(os.times()[:4]) - began
+
+
+def step_cost(model, float_model, x, y, turns=7, steps=20):
+    """Returns the CPU time of a training step over that of the float model: median over turns."""
+    ratios = []
+    for turn in range(turns + 1):
+        spent = []
+        for each in (model, float_model):
+            began = time.process_time()
+            for _ in range(steps):
+                each.train_on_batch(x[:BATCH], y[:BATCH])
+            spent.append(time.process_time() - began)
+        if turn:  # the first traces
+            ratios.append(spent[0] / spent[1])
+    return statistics.median(ratios)
+
+
+def by_tensorflow(model, representative=None):
+    """Returns the file that TFLiteConverter makes, as the guides of TensorFlow show."""
+    import tensorflow as tf
+
+    converter = tf.lite.TFLiteConverter.from_keras_model(model)
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    if representative is not None:
+        converter.representative_dataset = lambda: ([sample[None]] for sample in representative)
+        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+        converter.inference_input_type = converter.inference_output_type = tf.int8
+    return converter.convert()
+
+
+def accuracy(content, x, y):
+    """Returns the share of right answers of a file, computed by LiteRT."""
+    from tflite_export import affine, interpreters
+    from tflite_export.read import read
+
+    graph = read(content)
+    entry = graph.inputs[0]
+    given = affine.quantize_array(x, entry) if entry.dtype == "int8" else x
+    (output,) = interpreters.run(graph, [given])
+    return float(np.mean(output.reshape(len(y), -1).argmax(axis=1) == y))
+
+
+def without_training(model, x, x_test, y_test):
+    """Yields rows of what quantizes this Keras model after training."""
+    import keras
+
+    import keras_shrink as ks
+    import tflite_export as te
+
+    calibration = x[:500]
+    makers = {
+        "keras_shrink, calibrate": lambda: te.convert(ks.calibrate(model, calibration)).content,
+        "TFLiteConverter, representative data": lambda: by_tensorflow(model, calibration),
+    }
+    for name, make in makers.items():
+        content, seconds = timed(make)
+        yield name, accuracy(content, x_test, y_test), len(content), None, seconds
+    own = keras.models.clone_model(model)
+    own.set_weights(model.get_weights())
+    own.quantize("int8")
+    answers = own.predict(x_test, verbose=0).argmax(axis=1)
+    yield "Keras model.quantize('int8')", float(np.mean(answers == y_test)), None, None, None
+
+
+def ours(task, seed):
+    """Returns the rows of one task and seed, and what the peers start from."""
+    import keras
+
+    import keras_shrink as ks
+    import tflite_export as te
+
+    x, y, x_test, y_test = data(task)
+    keras.utils.set_random_seed(seed)
+    if task == RESNET8:
+        import real_data
+
+        model = keras.models.load_model(real_data.model_path("mlperf_resnet8.h5"), compile=False)
+    else:
+        model = compiled(keras, network(keras, task), 2e-3)
+        model.fit(x, y, batch_size=BATCH, epochs=FLOAT_EPOCHS[task], verbose=0)
+    plain, seconds = timed(lambda: te.convert(model, dtype="float32").content)
+    rows = [("float", accuracy(plain, x_test, y_test), len(plain), None, seconds)]
+    rows += without_training(model, x, x_test, y_test)
+    if task != RESNET8:
+        qat = compiled(keras, ks.quantize(model), 2e-4)
+        qat.fit(x, y, batch_size=BATCH, epochs=QAT_EPOCHS[task], verbose=0)
+        content, seconds = timed(lambda: te.convert(qat).content)
+        cost = step_cost(ks.quantize(model), compiled(keras, network(keras, task), 2e-4), x, y)
+        rows.append(
+            ("keras_shrink, quantize and fit", accuracy(content, x_test, y_test), len(content), cost, seconds)
+        )
+    return rows, {"weights": model.get_weights(), "float": plain, "data": (x, y, x_test, y_test)}
+
+
+def theirs(folder):
+    """Runs in the peers' environment, from and into a folder of files."""
+    folder = Path(folder)
+    task = (folder / "task").read_text()
+    with np.load(folder / "data.npz") as stored:
+        x, y = stored["x"], stored["y"]
+    found = {"ai-edge-quantizer, static int8": ("edge.tflite", None, edge(folder, x[:500]))}
+    if task != RESNET8:
+        found["tfmot, quantize_model and fit"] = ("tfmot.tflite", *tfmot(folder, task, x, y))
+    (folder / "found.json").write_text(json.dumps(found))
+
+
+def edge(folder, calibration):
+    """Writes the file of ai-edge-quantizer; returns CPU seconds."""
+    from ai_edge_litert.interpreter import Interpreter
+    from ai_edge_quantizer import quantizer, recipe
+
+    path = str(folder / "float.tflite")
+
+    def made():
+        ((key, signature),) = Interpreter(path).get_signature_list().items() or [("serving_default", None)]
+        name = signature["inputs"][0]
+        tool = quantizer.Quantizer(path)
+        tool.load_quantization_recipe(recipe.static_wi8_ai8())
+        ranges = tool.calibrate({key: [{name: sample[None]} for sample in calibration]}, num_threads=1)
+        return tool.quantize(ranges).quantized_model
+
+    content, seconds = timed(made)
+    (folder / "edge.tflite").write_bytes(content)
+    return seconds
+
+
+def tfmot(folder, task, x, y):
+    """Writes the file of tensorflow-model-optimization; returns the cost of a step and CPU seconds."""
+    import tensorflow_model_optimization as toolkit
+    import tf_keras
+
+    model = network(tf_keras, task)
+    with np.load(folder / "weights.npz") as stored:
+        model.set_weights([stored[f"arr_{i}"] for i in range(len(stored))])
+    qat = compiled(tf_keras, toolkit.quantization.keras.quantize_model(model), 2e-4)
+    qat.fit(x, y, batch_size=BATCH, epochs=QAT_EPOCHS[task], verbose=0)
+    content, seconds = timed(by_tensorflow, qat)
+    (folder / "tfmot.tflite").write_bytes(content)
+    other = compiled(tf_keras, toolkit.quantization.keras.quantize_model(model), 2e-4)
+    return step_cost(other, compiled(tf_keras, network(tf_keras, task), 2e-4), x, y), seconds
+
+
+def from_peers(python, task, started):
+    """Returns the rows of the peers, which run in their own environment."""
+    x, y, x_test, y_test = started["data"]
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "task").write_text(task)
+        (folder / "float.tflite").write_bytes(started["float"])
+        np.savez(folder / "weights.npz", *started["weights"])
+        np.savez(folder / "data.npz", x=x, y=y)
+        environment = os.environ | {"TF_USE_LEGACY_KERAS": "1"}
+        subprocess.run([python, __file__, "--peer", folder], check=True, env=environment)
+        rows = []
+        for by, (file, cost, seconds) in json.loads((folder / "found.json").read_text()).items():
+            content = (folder / file).read_bytes()
+            rows.append((by, accuracy(content, x_test, y_test), len(content), cost, seconds))
+    return rows
+
+
+def in_venv(folder):
+    """Returns the Python of a virtual environment that has the peers."""
+    python = Path(folder) / "bin" / "python"
+    if not python.exists():
+        venv.create(folder, with_pip=True)
+        wanted = ["tensorflow", "tf_keras", "tensorflow-model-optimization", "ai-edge-quantizer"]
+        subprocess.run([python, "-m", "pip", "install", "--quiet", *wanted], check=True)
+    return python
+
+
+def table(results):
+    """Returns the table of all results: means over seeds, and in brackets the smallest accuracy."""
+    lines = ["| " + " | ".join(COLUMNS) + " |", "|" + "---|" * len(COLUMNS)]
+    groups = {}
+    for key, rows in results.items():
+        task = key.rpartition(" ")[0]
+        for by, *figures in rows:
+            groups.setdefault((task, by), []).append(figures)
+    for (task, by), runs in groups.items():
+        right, size, cost, seconds = (
+            [run[i] for run in runs if run[i] is not None] for i in range(len(runs[0]))
+        )
+        shown = f"{statistics.mean(right):.2%}" + (f" ({min(right):.2%})" if len(right) > 1 else "")
+        rest = [
+            f"{statistics.mean(size):,.0f}" if size else "no int8 file",
+            f"{statistics.median(cost):.2f}" if cost else "",
+            f"{statistics.median(seconds):.1f}" if seconds else "",
+        ]
+        lines.append(
+            f"| {task}, {len(runs)} seed{'s' * (len(runs) > 1)} | {by} | {shown} | {' | '.join(rest)} |"
+        )
+    return "\n".join(lines)
+
+
+def main():
+    """Runs the tasks and prints the table."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--tasks", nargs="*", default=list(SHAPES), choices=[*SHAPES, RESNET8])
+    parser.add_argument("--seeds", type=int, nargs="*", default=[0, 1, 2])
+    parser.add_argument("--peers-venv", help="folder of the virtual environment with the peers")
+    parser.add_argument("--results", type=Path, default=Path("peers.json"))
+    parser.add_argument("--peer", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.peer:
+        theirs(options.peer)
+        return
+    results = json.loads(options.results.read_text()) if options.results.exists() else {}
+    for task in options.tasks:
+        for seed in options.seeds[:1] if task == RESNET8 else options.seeds:
+            rows, started = ours(task, seed)
+            if options.peers_venv:
+                rows += from_peers(in_venv(options.peers_venv), task, started)
+            results[f"{task} {seed}"] = rows
+            options.results.write_text(json.dumps(results))
+    print(table(results))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
