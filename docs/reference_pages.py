@@ -95,8 +95,18 @@ def index_text(found):
     return "\n".join(lines) + "\n"
 
 
+def _named(entries):
+    """Yields the pages that a part of the navigation names."""
+    for entry in entries:
+        for target in entry.values() if isinstance(entry, dict) else [entry]:
+            yield from _named(target) if isinstance(target, list) else [target]
+
+
 def on_config(config):
-    """Puts the reference behind the hand-written pages."""
+    """Puts pages that the navigation forgot, and the reference, behind the others."""
+    known = set(_named(config.nav))
+    forgotten = [page.name for page in sorted((ROOT / "docs").glob("*.md")) if page.name not in known]
+    config.nav += [{"More": forgotten}] if forgotten else []
     entries = [{"All names": "reference/index.md"}]
     entries += [{title: f"reference/{page}.md"} for page, title in TITLES.items()]
     config.nav.append({"Reference": entries})
