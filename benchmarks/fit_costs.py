@@ -28,6 +28,7 @@ SPACES = [
     spaces.inverted_residual((16, 16, 3), 4, most_filters=16, most_blocks=3),
     spaces.cnn_1d((64, 6), 6, most_filters=32),
     spaces.mlp((40,), 10),
+    spaces.small_rnn((64, 6), 6),
 ]
 
 

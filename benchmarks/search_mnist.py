@@ -165,11 +165,11 @@ def find(given):
     trainer = search.Trainer(epochs=given.search_epochs, batch_size=128, learning_rate=1e-2, loss=LABELS)
     found = ks.search_architecture(
         space,
-        (x[:-HELD_BACK], y[:-HELD_BACK]),
+        (x[: given.digits], y[: given.digits]),
         (x[-HELD_BACK:], y[-HELD_BACK:]),
         folder=Path(given.folder) / f"search_{given.weights}",
         limits=search.Limits(weights=given.weights, ram="8 KB", macs=given.macs),
-        strategy=search.RegularizedEvolution(population=6, tournament=3, inherit_weights=True, seed=0),
+        strategy=search.RegularizedEvolution(population=6, tournament=4, inherit_weights=True, seed=0),
         trials=given.trials,
         trainer=trainer,
     )
@@ -251,11 +251,12 @@ def main():
     parser.add_argument("--teacher-epochs", type=int, default=8)
     parser.add_argument("--weights", default="2900", help="int8 weights and int32 biases, in bytes")
     parser.add_argument("--macs", default="250k")
-    parser.add_argument("--trials", type=int, default=16)
+    parser.add_argument("--trials", type=int, default=12)
+    parser.add_argument("--digits", type=int, default=20_000, help="that candidates are trained on")
     parser.add_argument("--search-epochs", type=int, default=2)
     parser.add_argument("--bits", type=int, default=8, choices=(8, 4))
-    parser.add_argument("--float-epochs", type=int, default=30)
-    parser.add_argument("--epochs", type=int, default=30)
+    parser.add_argument("--float-epochs", type=int, default=16)
+    parser.add_argument("--epochs", type=int, default=14)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--minutes", type=float, default=1e6)
     given = parser.parse_args()

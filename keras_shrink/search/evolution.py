@@ -20,7 +20,7 @@ class RegularizedEvolution(OneByOne):
 
     Args:
         population: How many of the youngest live.
-        tournament: How many of them are drawn to compete.
+        tournament: How many of them are drawn to compete; so many are drawn at random before the first child.
         inherit_weights: Whether a child starts from its parent's weights where their shapes overlap.
         seed: For the draws.
 
@@ -28,16 +28,16 @@ class RegularizedEvolution(OneByOne):
         Real et al., 2018, arXiv:1802.01548.
     """
 
-    def __init__(self, *, population=24, tournament=8, inherit_weights=False, seed=None):
+    def __init__(self, *, population=12, tournament=8, inherit_weights=False, seed=None):
         super().__init__(seed)
         self.population, self.tournament = population, tournament
         self.inherit_weights = inherit_weights
         self._parents: dict[int, tuple[dict, str | None]] = {}
 
     def before_trial(self, study, trial):
-        """Draws the parent of a trial and the choice to change; none while the population grows."""
+        """Draws the parent of a trial and the choice to change; none before there are enough."""
         alive = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))[-self.population :]
-        if len(alive) < self.population:
+        if len(alive) < self.tournament:
             return
         rng = self._generator
         drawn = [alive[i] for i in rng.choice(len(alive), min(self.tournament, len(alive)), replace=False)]

@@ -41,8 +41,8 @@ class Gradient(OneByOne):
     def __init__(
         self,
         *,
-        epochs=12,
-        batch_size=64,
+        epochs=10,
+        batch_size=128,
         learning_rate=3e-3,
         warm_up=0.25,
         temperatures=(3.0, 0.5),

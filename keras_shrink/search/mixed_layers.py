@@ -58,6 +58,8 @@ def weight_shapes(step, shapes):
         return {"kernel": (before, width), "beta": (width,)}
     if step.kind == "residual" and step.settings["project"]:
         return {"kernel": (1, 1, before, width), "gamma": (width,), "beta": (width,)}
+    if step.kind == "lstm":
+        return {"kernel": (before, 4 * width), "recurrent": (width, 4 * width), "beta": (4 * width,)}
     if step.kind not in ("conv", "depthwise"):
         return {}
     size, height = highest(step.settings["size"]), shapes[0][0]
@@ -157,10 +159,28 @@ def _mixed(step, inputs, weights, answers):
     )
 
 
+def _lstm(step, inputs, weights, answers):
+    """Reads every length of sequence; what is passed on from step to step is masked as the result is."""
+    width = step.shape[-1]
+    mask = _mask(width, answers) if is_mixed(width) else ops.ones((width,))
+    parts = []
+    for x, chance in inputs[0].values():
+        state = cell = ops.zeros((ops.shape(x)[0], highest(width)))
+        from_inputs = ops.matmul(x, weights["kernel"]) + weights["beta"]
+        for time in range(x.shape[1]):
+            gates = from_inputs[:, time] + ops.matmul(state, weights["recurrent"])
+            write, forget, value, read = ops.split(gates, 4, axis=-1)
+            cell = ops.sigmoid(forget) * cell + ops.sigmoid(write) * ops.tanh(value)
+            state = mask * ops.sigmoid(read) * ops.tanh(cell)
+        parts.append((state, chance))
+    return _merged(parts)
+
+
 LAYERS = {
     "conv": _conv,
     "depthwise": _conv,
     "dense": _dense,
+    "lstm": _lstm,
     "add": _added,
     "residual": _residual,
     "max_pool": _max_pool,

@@ -29,7 +29,7 @@ class Reinforce(OneByOne):
         Williams, 1992; Zoph and Le, 2016, arXiv:1611.01578; Zoph et al., 2017, arXiv:1707.07012.
     """
 
-    def __init__(self, *, rate=0.25, entropy=0.01, decay=0.9, warm_up=8, seed=None):
+    def __init__(self, *, rate=0.25, entropy=0.01, decay=0.9, warm_up=4, seed=None):
         super().__init__(seed)
         self.rate, self.entropy, self.decay, self.warm_up = rate, entropy, decay, warm_up
 

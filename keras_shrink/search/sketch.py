@@ -205,19 +205,21 @@ class _Drawing:
         main = Subgraph(0, "main", tuple(self.tensors), tuple(self.ops), (start,), (values[-1],))
         return Graph((main,))
 
-    def _tensor(self, shape, dtype="int8", *, constant=False):
+    def _tensor(self, shape, dtype="int8", *, constant=False, variable=False, quantized=None):
         index = len(self.tensors)
         size = math.prod(shape) * (4 if dtype == "int32" else 1)
         data = _Absent(shape) if constant else None
+        quantized = dtype == "int8" if quantized is None else quantized
         self.tensors.append(
             Tensor(
                 index,
                 "",
                 tuple(shape),
                 dtype,
-                _SOME_SCALE if dtype == "int8" else None,
+                _SOME_SCALE if quantized else None,
                 data,
                 size if constant else 0,
+                is_variable=variable,
                 shape_signature=tuple(shape),
                 buffer=index + 1,
             )
@@ -288,12 +290,16 @@ class _Drawing:
         return self._op("RESHAPE", (*inputs, target), (1, *step.shape), options.ReshapeOptions())
 
     def _lstm(self, step, inputs):
-        units, channels = step.settings["units"], self.tensors[inputs[0]].shape[-1]
+        units, (_, steps, channels) = step.settings["units"], self.tensors[inputs[0]].shape
         kernels = [self._tensor((units, channels), constant=True) for _ in range(4)]
         recurrent = [self._tensor((units, units), constant=True) for _ in range(4)]
-        biases = [self._tensor((units,), "int32", constant=True) for _ in range(4)]
-        reads = (*inputs, *kernels, *recurrent, *biases)
-        return self._op("UNIDIRECTIONAL_SEQUENCE_LSTM", reads, (1, *step.shape))
+        biases = [self._tensor((units,), "int32", constant=True, quantized=True) for _ in range(4)]
+        states = [self._tensor((1, units), dtype, variable=True) for dtype in ("int8", "int16")]
+        reads = (*inputs, *kernels, *recurrent, *[-1] * 3, *biases, -1, -1, *states, *[-1] * 4)
+        sequence = self._op("UNIDIRECTIONAL_SEQUENCE_LSTM", reads, (1, steps, units))
+        places = [self._tensor((3,), "int32", constant=True) for _ in range(3)]
+        last = options.StridedSliceOptions(begin_mask=5, end_mask=5, shrink_axis_mask=2)
+        return self._op("STRIDED_SLICE", (sequence, *places), (1, units), last)
 
 
 class _Absent:

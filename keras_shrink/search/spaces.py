@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from keras_shrink.search.sketch import Sketch
 
-__all__ = ["cnn_1d", "ds_cnn", "inverted_residual", "mlp", "resnet"]
+__all__ = ["cnn_1d", "ds_cnn", "inverted_residual", "mlp", "resnet", "small_rnn"]
 
 
 def ds_cnn(input_shape, classes, *, most_filters=64, most_blocks=5):
@@ -184,6 +184,40 @@ def mlp(input_shape, classes, *, most_units=128, most_layers=3):
             return sketch.dense(x, choices.int(f"units_{number}", 4, most_units, step=4), activation="relu")
 
         x = sketch.repeat(choices.int("layers", 0, most_layers), layer, x)
+        sketch.dense(x, classes, activation="softmax")
+        return sketch
+
+    return space
+
+
+def small_rnn(input_shape, classes, *, most_units=32, most_filters=32):
+    """Convolutions that shorten a sequence and an LSTM that reads the rest, for sensors and audio.
+
+    Args:
+        input_shape: `(steps, channels)`.
+        classes: Outputs.
+        most_units: Of the LSTM.
+        most_filters: Of the convolutions.
+
+    Reference:
+        Hochreiter and Schmidhuber, 1997, Neural Computation 9(8), 1735; Ordóñez and Roggen, 2016, Sensors
+        16(1), 115.
+    """
+
+    def space(choices):
+        sketch = Sketch(input_shape)
+
+        def shorten(x, number):
+            return sketch.conv(
+                x,
+                choices.int(f"filters_{number}", 4, most_filters, step=4),
+                choices.categorical(f"kernel_{number}", (3, 5, 7)),
+                stride=choices.categorical(f"stride_{number}", (1, 2, 4)),
+            )
+
+        x = sketch.image_of_one_row(sketch.input)
+        x = sketch.repeat(choices.int("convolutions", 1, 2), shorten, x)
+        x = sketch.lstm(sketch.sequence(x), choices.int("units", 4, most_units, step=4))
         sketch.dense(x, classes, activation="softmax")
         return sketch
 

@@ -57,7 +57,12 @@ class Supernet(keras.Model):
         self.options = undecided.options
         self.penalty, self.penalty_weight = penalty, penalty_weight
         self._draws = keras.random.SeedGenerator(seed)
-        start = {"kernel": keras.initializers.HeNormal(self._draws), "gamma": "ones", "beta": "zeros"}
+        start = {
+            "kernel": keras.initializers.HeNormal(self._draws),
+            "recurrent": keras.initializers.Orthogonal(seed=self._draws),
+            "gamma": "ones",
+            "beta": "zeros",
+        }
         self.logits = {
             name: self.add_weight(shape=(len(options),), initializer="zeros", name=f"logits_{name}")
             for name, options in self.options.items()

@@ -20,6 +20,7 @@ SPACES = {
     "resnet": spaces.resnet((8, 8, 3), 4, most_filters=16, most_stacks=2),
     "cnn_1d": spaces.cnn_1d((32, 3), 4, most_filters=12, most_blocks=3),
     "mlp": spaces.mlp((5, 4), 4, most_units=16),
+    "small_rnn": spaces.small_rnn((20, 3), 4, most_units=8, most_filters=8),
 }
 
 
@@ -30,6 +31,7 @@ def trained_looking(model, seed=0):
     return model
 
 
+@pytest.mark.filterwarnings("ignore:The file computes LSTM layers")  # small_rnn, once a sequence
 @pytest.mark.parametrize("name", SPACES)
 @pytest.mark.parametrize("seed", [1, 2])
 def test_the_costs_of_a_sketch_are_those_of_the_file_it_becomes(name, seed):

@@ -49,7 +49,7 @@ def test_a_seed_repeats_the_search(strategy):
 def test_a_child_differs_from_its_parent_in_one_choice():
     study = best_after("evolution", 60, 0)
     children = [trial for trial in study.trials if "parent" in trial.user_attrs]
-    assert len(children) == 60 - 24
+    assert len(children) == 60 - 8
     for child in children:
         parent = study.trials[child.user_attrs["parent"]]
         assert sum(child.params[name] != value for name, value in parent.params.items()) == 1

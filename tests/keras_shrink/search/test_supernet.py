@@ -113,6 +113,24 @@ def test_projections_are_there_as_far_as_shapes_differ(filters):
     same_outputs(supernet, model, (8, 8, 3))
 
 
+@pytest.mark.parametrize("units", [8, 4])
+def test_an_lstm_of_fewer_units_is_the_first_part_of_a_larger_one(units):
+    space = spaces.small_rnn((12, 3), 4, most_units=8, most_filters=4)
+    supernet = Supernet(space, seed=0)
+    values = {"convolutions": 1, "units": units, "stride_1": 2, "filters_1": 4}
+    model = build(space(Chosen(assigned(supernet, values))))
+    first, _, lstm, last = (weights for weights in supernet.shared if weights)
+    layers = {type(layer).__name__: layer for layer in model.layers}
+    cell, dense, conv = (layers[name] for name in ("LSTM", "Dense", "Conv2D"))
+    kernel, recurrent, beta = (
+        np.array(lstm[name]).reshape(-1, 4, 8)[..., :units] for name in ("kernel", "recurrent", "beta")
+    )
+    cell.set_weights([kernel.reshape(4, -1), recurrent[:units].reshape(units, -1), beta.reshape(-1)])
+    dense.set_weights([np.array(last["kernel"])[:units], np.array(last["beta"])])
+    conv.kernel.assign(first["kernel"])
+    same_outputs(supernet, model, (12, 3))
+
+
 def test_every_choice_that_matters_gets_a_gradient():
     for space, shape in (
         (spaces.resnet((8, 8, 1), 3, most_filters=16, most_stacks=1), (8, 8, 1)),
