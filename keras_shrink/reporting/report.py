@@ -43,7 +43,7 @@ class Report:
         c_arena_bytes: RAM of that plan, None where there is none.
         boards: Whether the file fits the boards known.
         tflite: The file to flash.
-        files: What was written, by the caller.
+        strips: In how many strips of rows the standalone C runs its first operators.
         budget: What was asked for, as given.
     """
 
@@ -59,7 +59,7 @@ class Report:
     c_arena_bytes: int | None
     boards: tuple[preflight.Preflight, ...]
     tflite: TFLiteModel
-    files: tuple[Path, ...]
+    strips: int
     budget: Any
 
     @property
@@ -81,20 +81,25 @@ class Report:
             )
         ]
 
-    def to_html(self, title="Report on a compressed model") -> str:
-        """Returns the page as text; it needs no other file and no network."""
+    def to_html(self, title="Report on a compressed model", *, files=()) -> str:
+        """Returns the page as text; it needs no other file and no network.
+
+        Args:
+            title: Of the page.
+            files: Paths to list under what to flash.
+        """
         from keras_shrink.reporting.document import document
 
-        return document(self, title)
+        return document(self, title, [Path(file) for file in files])
 
-    def save(self, path, title="Report on a compressed model") -> Path:
-        """Writes the page and returns its path.
+    def save(self, path, title="Report on a compressed model", *, files=()) -> Path:
+        """Writes the page and returns its path; arguments as `to_html`.
 
         Raises:
             OSError: If the folder cannot be written; nothing is left behind.
         """
         path = Path(path)
-        write_files({path.name: self.to_html(title)}, path.parent)
+        write_files({path.name: self.to_html(title, files=files)}, path.parent)
         return path
 
     def __str__(self):
@@ -106,7 +111,7 @@ class Report:
 
 
 def report(
-    original, final, data, *, steps=(), tflite=None, metric=None, classes=None, budget=None, files=()
+    original, final, data, *, steps=(), tflite=None, metric=None, classes=None, budget=None, strips=1
 ) -> Report:
     """Returns a report on a compressed model beside the one it comes from: `report(...).save("report.html")`.
 
@@ -128,7 +133,7 @@ def report(
             accuracy of the first output with labels, or for numbers to the explained share of their variance.
         classes: Names of the classes. Defaults to the labels in the file, else numbers.
         budget: An object whose `flash`, `ram` and `instructions` are drawn as limits where it has them.
-        files: Paths that were written and shall be listed.
+        strips: As for `write_c`: changes the memory plan of the standalone C.
 
     Raises:
         ValueError: If the data does not fit, or a layer of a float model has no integer form.
@@ -159,7 +164,7 @@ def report(
         layers, sqnr_db = layers_of_model(quantized, samples.first(inputs, _ERRORS))
     else:
         layers, sqnr_db = layers_of_file(file.graph), None
-    c_arena, c_arena_bytes = _c_arena(file.graph)
+    c_arena, c_arena_bytes = _c_arena(file.graph, strips)
     return Report(
         metric=metric_name,
         score=score,
@@ -175,7 +180,7 @@ def report(
         if after.arena is not None
         else (),
         tflite=file,
-        files=tuple(Path(path) for path in files),
+        strips=strips,
         budget=budget,
     )
 
@@ -211,10 +216,10 @@ def _score(metric, found: Sequence[Confusion | Errors], labels, answers):
     return metric if isinstance(metric, str) else getattr(metric, "__name__", "score"), tuple(values)
 
 
-def _c_arena(graph):
+def _c_arena(graph, strips):
     """Returns what lies where in the arena of the standalone C, and its size; nothing where it has no C."""
     try:
-        program = plan_program(graph)
+        program = plan_program(graph, strips=strips)
     except ModelError:
         return (), None
     names, last = tensor_names(graph), max(len(program.calls) - 1, 0)

@@ -80,18 +80,16 @@ def classes():
 
 
 @pytest.fixture(scope="module")
-def made(classes, tmp_path_factory):
+def made(classes):
     model, final, tflite, data = classes
-    path = tflite.save(tmp_path_factory.mktemp("out") / "model & more.tflite")
     budget = type("Budget", (), {"flash": 20_000, "ram": None, "instructions": None})()
-    return ks.report(
-        model, final, data, steps=STEPS, tflite=tflite, files=[path], budget=budget, classes=CLASSES
-    )
+    return ks.report(model, final, data, steps=STEPS, tflite=tflite, budget=budget, classes=CLASSES)
 
 
 @pytest.fixture(scope="module")
-def html(made):
-    return made.to_html("Digits & <letters>")
+def html(classes, made, tmp_path_factory):
+    path = classes[2].save(tmp_path_factory.mktemp("out") / "model & more.tflite")
+    return made.to_html("Digits & <letters>", files=[path])
 
 
 def test_it_needs_no_other_file_and_no_network(html):
@@ -218,6 +216,8 @@ def test_files_alone_do_and_steps_may_be_missing(classes):
     assert made.sqnr_db is None
     assert [layer.kind for layer in made.layers] == ["CONV_2D", "FULLY_CONNECTED"]
     page = Page(made.to_html())
+    assert "keras-shrink c model.tflite -o c\n" in made.to_html()
+    assert "keras-shrink c model.tflite -o c --strips 2\n" in dataclasses.replace(made, strips=2).to_html()
     assert "No steps were recorded; what follows compares the original and the final model." in page.text
     assert page.text.count("<lambda>") >= 1
 
