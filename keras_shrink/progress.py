@@ -1,6 +1,7 @@
-"""A progress bar for whoever watches: on a terminal or in a notebook, nowhere else."""
+"""A progress bar for whoever watches: on a terminal or in a notebook that has widgets, nowhere else."""
 
 from collections.abc import Iterable
+from importlib.util import find_spec
 
 from rich.console import Console
 from rich.progress import track
@@ -14,5 +15,5 @@ def watched(items: Iterable, title: str):
     [1, 2]
     """
     console = Console()
-    hidden = not (console.is_terminal or console.is_jupyter)
-    yield from track(items, title, console=console, transient=True, disable=hidden)
+    shown = find_spec("ipywidgets") if console.is_jupyter else console.is_terminal
+    yield from track(items, title, console=console, transient=True) if shown else items

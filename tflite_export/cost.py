@@ -18,8 +18,10 @@ def macs(subgraph: Subgraph, op: Op) -> int:
     Counted are convolutions, matrix products and recurrent cells; what only adds, compares or moves has none.
 
     Example:
-    >>> macs(graph.main, graph.main.ops[0])                     # doctest: +SKIP
-    320000
+    >>> from tflite_export.read import read
+    >>> graph = read("model.tflite")
+    >>> macs(graph.main, graph.main.ops[0])
+    2592
     """
     count = _MACS.get(op.code)
     inputs = [None if i < 0 else subgraph.tensors[i] for i in op.inputs]

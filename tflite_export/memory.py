@@ -103,8 +103,9 @@ def lifetimes(subgraph: Subgraph) -> dict[int, Buffer]:
     last; a value that nobody reads is needed while it is written.
 
     Example:
-    >>> lifetimes(read("model.tflite").main)[0]                  # doctest: +SKIP
-    Buffer(size_bytes=490, first=0, last=0)
+    >>> from tflite_export.read import read
+    >>> lifetimes(read("model.tflite").main)[0]
+    Buffer(size_bytes=64, first=0, last=0)
     """
     end = max(len(subgraph.ops) - 1, 0)
     first: dict[int, int] = dict.fromkeys(subgraph.inputs, 0)

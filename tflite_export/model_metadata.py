@@ -121,7 +121,9 @@ def write_card(tflite: Any, card: ModelCard) -> bytes:
             be read, or it cannot be written again without loss.
 
     Example:
-    >>> labelled = write_card("model.tflite", ModelCard(labels=("cat", "dog")))     # doctest: +SKIP
+    >>> labelled = write_card("model.tflite", ModelCard(labels=("cat", "dog", "bird")))
+    >>> read_card(labelled).labels
+    ('cat', 'dog', 'bird')
     """
     graph = read(tflite)
     classes = graph.outputs[0].shape[-1:] if graph.outputs else ()

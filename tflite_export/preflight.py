@@ -100,7 +100,7 @@ def check(tflite: Any, device: str | Device, *, arena: tflm.Arena | None = None)
         ValueError: If there is no board of that name.
 
     Example:
-    >>> check("kws.tflite", "arduino-uno-r4").ram_shortfall_bytes     # doctest: +SKIP
+    >>> check("model.tflite", "arduino-uno-r4").ram_shortfall_bytes
     0
     """
     board = device if isinstance(device, Device) else find_device(device)

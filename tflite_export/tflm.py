@@ -63,7 +63,9 @@ class Interpreter:
         RuntimeError: If the `tflite-micro` wheel is not installed.
 
     Example:
-    >>> y, = Interpreter(tflite).invoke(x)          # doctest: +SKIP
+    >>> (y,) = Interpreter("model.tflite").invoke(np.zeros((1, 8, 8, 1), "int8"))
+    >>> y.shape
+    (1, 3)
     """
 
     def __init__(self, tflite: Any, arena_bytes: int | None = None):
@@ -110,8 +112,8 @@ def measure_arena(tflite: Any) -> Arena:
         ModelError: If TFLM refuses the model or crashes on it.
 
     Example:
-    >>> measure_arena("model.tflite").required_bytes   # doctest: +SKIP
-    24272
+    >>> measure_arena("model.tflite").head_bytes
+    576
     """
     graph = read(tflite)
     reply, said = _ask(graph, [])

@@ -56,8 +56,9 @@ def resolver_calls(graph: Graph) -> list[str]:
     the others' code then stays out of the image.
 
     Example:
-    >>> resolver_calls(read("hello_world_int8.tflite"))         # doctest: +SKIP
-    ['AddFullyConnected(tflite::Register_FULLY_CONNECTED_INT8())']
+    >>> from tflite_export.read import read
+    >>> resolver_calls(read("model.tflite"))[1]
+    'AddFullyConnected(tflite::Register_FULLY_CONNECTED_INT8())'
     """
     uses: dict[str, list[bool]] = {}
     for subgraph in graph.subgraphs:

@@ -56,8 +56,8 @@ def write_c_array(tflite, name, folder, *, arena_bytes=None) -> list[Path]:
         OSError: If the folder cannot be written; nothing is left behind.
 
     Example:
-    >>> write_c_array("kws.tflite", "kws", "src")     # doctest: +SKIP
-    [PosixPath('src/kws.h'), PosixPath('src/kws.c')]
+    >>> write_c_array("model.tflite", "kws", "src")
+    [PosixPath('src/kws.c'), PosixPath('src/kws.h')]
     """
     return list(write_files(render_c_array(tflite, name, arena_bytes=arena_bytes), folder))
 

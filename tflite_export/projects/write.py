@@ -45,7 +45,7 @@ def write_project(tflite: Any, folder, target: str, *, name: str = "model", runt
         OSError: If the folder cannot be written; nothing is left behind.
 
     Example:
-    >>> write_project("kws.tflite", "out", target="arduino", name="kws")     # doctest: +SKIP
+    >>> write_project("model.tflite", "out", target="arduino", name="kws")
     [PosixPath('out/kws.zip')]
     """
     return list(write_files(render_project(tflite, target, name=name, runtime=runtime), folder))
