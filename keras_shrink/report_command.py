@@ -33,10 +33,9 @@ def report_files(original, final, data, output, steps, title):
     from keras_shrink.reporting.report import report
 
     done = () if steps is None else load_steps(steps)
-    made = report(_model(original), _model(final), load_test(data), steps=done)
-    path = made.save(
-        output, title or f"{Path(final).stem}, from {Path(original).stem}", files=_flashed(final)
-    )
+    models = _model(original), _model(final)
+    made = report(*models, load_test(data), steps=done, files=_flashed(final))
+    path = made.save(output, title or f"{Path(final).stem}, from {Path(original).stem}")
     typer.echo(f"{made}\nwrote {path} ({path.stat().st_size:,} bytes)")
 
 

@@ -21,8 +21,8 @@ _MATTERS = 0.05  # share of the worst layer's error from which on a cause is nam
 _FULL_SQNR = 60.0  # decibels at which a bar is full
 
 
-def document(made, title: str, files) -> str:
-    """Returns the page of a `Report` as text, with a list of paths."""
+def document(made, title: str) -> str:
+    """Returns the page of a `Report` as text."""
     graph = made.tflite.graph
     return page.render_template(
         "report.html.j2",
@@ -39,10 +39,10 @@ def document(made, title: str, files) -> str:
         sqnr="" if made.sqnr_db is None else f"{made.sqnr_db:.1f}",
         outcomes=[_outcome(one) for one in made.outcomes],
         plans=_plans(made, tensor_names(graph)),
-        file_name=next((p.name for p in files if p.suffix == ".tflite"), "model.tflite"),
+        file_name=next((p.name for p in made.files if p.suffix == ".tflite"), "model.tflite"),
         strips=made.strips,
         digest=hashlib.sha256(graph.content).hexdigest(),
-        files=_files(files),
+        files=_files(made.files),
         ends=_ends(graph),
         operators=sorted({op.custom_code or op.code for op in graph.main.ops}),
         boards=[_board(check) for check in made.boards],

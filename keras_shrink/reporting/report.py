@@ -60,6 +60,7 @@ class Report:
     boards: tuple[preflight.Preflight, ...]
     tflite: TFLiteModel
     strips: int
+    files: tuple[Path, ...]
     budget: Any
 
     @property
@@ -81,25 +82,20 @@ class Report:
             )
         ]
 
-    def to_html(self, title="Report on a compressed model", *, files=()) -> str:
-        """Returns the page as text; it needs no other file and no network.
-
-        Args:
-            title: Of the page.
-            files: Paths to list under what to flash.
-        """
+    def to_html(self, title="Report on a compressed model") -> str:
+        """Returns the page as text; it needs no other file and no network."""
         from keras_shrink.reporting.document import document
 
-        return document(self, title, [Path(file) for file in files])
+        return document(self, title)
 
-    def save(self, path, title="Report on a compressed model", *, files=()) -> Path:
-        """Writes the page and returns its path; arguments as `to_html`.
+    def save(self, path, title="Report on a compressed model") -> Path:
+        """Writes the page and returns its path.
 
         Raises:
             OSError: If the folder cannot be written; nothing is left behind.
         """
         path = Path(path)
-        write_files({path.name: self.to_html(title, files=files)}, path.parent)
+        write_files({path.name: self.to_html(title)}, path.parent)
         return path
 
     def __str__(self):
@@ -111,7 +107,17 @@ class Report:
 
 
 def report(
-    original, final, data, *, steps=(), tflite=None, metric=None, classes=None, budget=None, strips=1
+    original,
+    final,
+    data,
+    *,
+    steps=(),
+    tflite=None,
+    metric=None,
+    classes=None,
+    budget=None,
+    files=(),
+    strips=1,
 ) -> Report:
     """Returns a report on a compressed model beside the one it comes from: `report(...).save("report.html")`.
 
@@ -133,6 +139,7 @@ def report(
             accuracy of the first output with labels, or for numbers to the explained share of their variance.
         classes: Names of the classes. Defaults to the labels in the file, else numbers.
         budget: An object whose `flash`, `ram` and `instructions` are drawn as limits where it has them.
+        files: Paths that were written and shall be listed.
         strips: As for `write_c`: changes the memory plan of the standalone C.
 
     Raises:
@@ -181,6 +188,7 @@ def report(
         else (),
         tflite=file,
         strips=strips,
+        files=tuple(Path(path) for path in files),
         budget=budget,
     )
 

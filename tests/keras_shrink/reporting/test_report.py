@@ -80,16 +80,17 @@ def classes():
 
 
 @pytest.fixture(scope="module")
-def made(classes):
+def made(classes, tmp_path_factory):
     model, final, tflite, data = classes
+    path = tflite.save(tmp_path_factory.mktemp("out") / "model & more.tflite")
     budget = type("Budget", (), {"flash": 20_000, "ram": None, "instructions": None})()
-    return ks.report(model, final, data, steps=STEPS, tflite=tflite, budget=budget, classes=CLASSES)
+    given = {"tflite": tflite, "files": [path], "budget": budget, "classes": CLASSES}
+    return ks.report(model, final, data, steps=STEPS, **given)
 
 
 @pytest.fixture(scope="module")
-def html(classes, made, tmp_path_factory):
-    path = classes[2].save(tmp_path_factory.mktemp("out") / "model & more.tflite")
-    return made.to_html("Digits & <letters>", files=[path])
+def html(made):
+    return made.to_html("Digits & <letters>")
 
 
 def test_it_needs_no_other_file_and_no_network(html):
