@@ -8,6 +8,7 @@ import importlib
 
 _HOMES: dict[str, str] = {
     "Block": "pruning.patterns",
+    "Budget": "shrinking.budget",
     "DeviceMetrics": "simulation.device_metrics",
     "Distiller": "distillation.distiller",
     "Element": "pruning.patterns",
@@ -40,6 +41,7 @@ _HOMES: dict[str, str] = {
     "scale": "architecture.scaling",
     "simulate": "simulation.simulate",
     "search_architecture": "search.run",
+    "shrink": "shrinking.run",
     "sparsity_report": "pruning.report",
     "to_separable": "architecture.separable",
 }  # public name -> module that defines it
@@ -54,6 +56,7 @@ _MODULES: tuple[str, ...] = (
     "schedules",
     "search",
     "select",
+    "shrinking",
     "zoo",
 )  # public modules
 

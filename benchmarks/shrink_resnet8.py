@@ -1,0 +1,111 @@
+"""ResNet8 on CIFAR-10 in a tenth of its bytes, with `ks.shrink` and a recipe.
+
+    KERAS_SHRINK_DATA=... KERAS_SHRINK_MODELS=... python benchmarks/shrink_resnet8.py
+
+`mlperf_resnet8.h5` has 318,144 bytes as a float `.tflite`; the budget is 31,800 bytes of `.tflite`. The recipe
+cuts channels out, trains what is left with int8 arithmetic, gives the weights 4 bits, and trains again, each
+time with the original as teacher, on mirrored and shifted pictures. Steps are recorded on 2,000 of the training
+pictures, which are not trained on; the accuracy of the issue is that of the file on all 10,000 test pictures,
+in TFLM's arithmetic (the standalone C, found equal to TFLM on the first 100), computed once at the end.
+
+The run may be broken off at any time (Ctrl-C, `timeout`); the same command goes on after the last whole epoch.
+"""
+
+import argparse
+import json
+import os
+import signal
+import time
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import keras
+import numpy as np
+import real_data
+
+import keras_shrink as ks
+from keras_shrink import scoring
+from keras_shrink.shrinking.recipe import Planned, Recipe
+from keras_shrink.shrinking.training import Training
+from tflite_export import affine, tflm
+from tflite_export.c import native
+
+FLOAT_BYTES = 318_144
+HELD_OUT = 2000
+
+
+def measured(tflite, x, y):
+    """Returns the accuracy of a file in TFLM's arithmetic."""
+    graph = tflite.graph
+    q = affine.quantize_array(x[:100].astype("float32"), graph.inputs[0])
+    (on_tflm,), (on_c,) = tflm.run(graph, q[:, None]), native.run(graph, [q])
+    if not np.array_equal(on_tflm.reshape(100, -1), on_c.reshape(100, -1)):
+        raise SystemExit("The standalone C differs from TFLM.")
+    return scoring.device_score(tflite, (x.astype("float32"), y))
+
+
+def main():
+    """Reads the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--parameters", type=float, default=0.624, help="Share that the cut leaves.")
+    parser.add_argument("--four-bits", type=float, default=0.96, help="Share of the weights with 4 bits.")
+    parser.add_argument("--epochs", type=int, nargs=2, default=(4, 20), help="After the cut, and with 4 bits.")
+    parser.add_argument("--rates", type=float, nargs=2, default=(2e-3, 1e-3))
+    parser.add_argument("--label-weight", type=float, default=0.3)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--folder", default="shrink_resnet8")
+    parser.add_argument("--pictures", type=int, default=0, help="Train on so many only; for a quick look.")
+    options = parser.parse_args()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    (x, y), (x_test, y_test) = real_data.load("cifar10")
+    y, y_test = np.ravel(y).astype("int32"), np.ravel(y_test).astype("int32")
+    model = keras.saving.load_model(real_data.model_path("mlperf_resnet8.h5"), compile=False)
+    train = x[HELD_OUT:], y[HELD_OUT:]
+    if options.pictures:
+        train = train[0][: options.pictures], train[1][: options.pictures]
+    steps = (
+        Planned(
+            "prune_channels",
+            {"parameters": options.parameters, "multiple": 2},
+            epochs=options.epochs[0],
+            learning_rate=options.rates[0],
+            max_accuracy_drop=1.0,
+        ),
+        Planned(
+            "int4",
+            {"share": options.four_bits},
+            epochs=options.epochs[1],
+            learning_rate=options.rates[1],
+            max_accuracy_drop=1.0,
+        ),
+    )
+    began = time.time()
+    result = ks.shrink(
+        model,
+        train,
+        (x[:HELD_OUT], y[:HELD_OUT]),
+        ks.Budget(flash=FLOAT_BYTES // 10 - 14, runtime="tflm", max_accuracy_drop=1.0),
+        folder=options.folder,
+        recipe=Recipe(steps, Training(augment="pictures", label_weight=options.label_weight)),
+        seed=options.seed,
+    )
+    print(result, flush=True)
+    if result.reason == "interrupted":
+        print(f"{time.time() - began:.0f} s; not finished: run again")
+        return
+    accuracy = measured(result.tflite, x_test, y_test)
+    original = scoring.keras_score(model, (x_test.astype("float32"), y_test))
+    row = {
+        "bytes": len(result.tflite.bytes),
+        "float_bytes": FLOAT_BYTES,
+        "test_accuracy": accuracy,
+        "float_test_accuracy": original,
+        "lost_points": round(100 * (original - accuracy), 2),
+    }
+    print(json.dumps(row), flush=True)
+
+
+if __name__ == "__main__":
+    main()

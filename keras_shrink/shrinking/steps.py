@@ -1,0 +1,235 @@
+"""The techniques, with one interface: what each lowers, how much of it to try next, and how it is applied."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_shrink import channels, scoring
+from keras_shrink.analysis.kernel_sensitivity import sensitivity
+from keras_shrink.factorization.factorize import factorize
+from keras_shrink.pruning.oneshot import prune
+from keras_shrink.shrinking.budget import Budget
+from keras_shrink.shrinking.form import Form, kernel_layers
+from keras_shrink.shrinking.measuring import Sizes, arena_of_c
+from keras_shrink.shrinking.training import Training
+
+TRIES = 3  # how often a technique steps back before it is given up
+_MOST_AT_ONCE = 0.35  # what is cut deeper than this is better cut in rounds, with training in between
+_LEAST = 0.02
+_MARGIN = 0.01
+_SCORED_SAMPLES = 1024
+_SHARES = (0.98, 0.75, 0.5)
+_CLUSTERS = (16, 32, 64)
+_STRIPS = (2, 3, 4, 6, 8)
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """What the techniques may look at.
+
+    Attributes:
+        train: A pair `(inputs, labels)` of arrays.
+        budget: What is to be met.
+        training: How models are trained.
+        loss: Of the labels.
+        seed: Everything random follows from it.
+        metric: `"accuracy"` or a function.
+    """
+
+    train: tuple[Any, Any]
+    budget: Budget
+    training: Training
+    loss: Any
+    seed: int
+    metric: Any
+
+    def samples(self, count):
+        """Returns so many training samples, the same ones every time."""
+        inputs, labels = self.train
+        rows = np.random.default_rng(self.seed).permutation(len(labels))[:count]
+        return keras.tree.map_structure(lambda array: array[rows].astype("float32"), inputs), labels[rows]
+
+
+@dataclass(frozen=True)
+class Technique:
+    """One way to make a model smaller.
+
+    Attributes:
+        name: As in recipes and records.
+        lowers: The costs that it can lower, names of limits of a `Budget`.
+        amount: Function `(form, sizes, needs, task, attempt) -> mapping` of keyword arguments for `apply`:
+            how much to try, less with each attempt; None where there is nothing (more) to try.
+        apply: Function `(form, task, **amount) -> Form`, not trained yet.
+        trains: Whether the model has to recover by training.
+    """
+
+    name: str
+    lowers: frozenset[str]
+    amount: Callable
+    apply: Callable
+    trains: bool = True
+
+
+def excess(cost, sizes: Sizes, need) -> float:
+    """Returns the share of the weights (flash, download), activations or work that has to go."""
+    over = 1 - 1 / need
+    if cost == "flash":  # code stays, and takes its part of the limit
+        over *= sizes.flash_bytes / max(sizes.weight_bytes, 1)
+    return over
+
+
+def _share(lowers, sizes, needs, attempt):
+    """Returns the cost to lower and the share of it that goes in the next try; None for too little."""
+    costs = {cost: need for cost, need in needs.items() if cost in lowers and need > 1}
+    if not costs:
+        return None
+    worst = max(costs, key=costs.__getitem__)
+    share = min(excess(worst, sizes, costs[worst]) + _MARGIN, _MOST_AT_ONCE) / 2**attempt
+    return (worst, round(share, 4)) if share >= _LEAST else None
+
+
+def _channel_amount(form, sizes, needs, task, attempt):
+    found = _share(_CHANNELS, sizes, needs, attempt)
+    if found is None:
+        return None
+    cost, share = found
+    goal = {"flash": "parameters", "download": "parameters", "instructions": "macs", "ram": "arena_bytes"}
+    return {goal[cost]: round(1 - share, 4)}
+
+
+def _cut_channels(form: Form, task: Task, *, multiple=4, **goal):
+    score = channels.l2
+    if isinstance(task.loss, str) or task.loss is not None:
+        score = channels.Taylor(*task.samples(_SCORED_SAMPLES), loss=task.loss)
+    return dataclasses.replace(
+        form, model=channels.prune_channels(form.model, score=score, multiple=multiple, **goal)
+    )
+
+
+def _factor_amount(form, sizes, needs, task, attempt):
+    found = _share(_FACTORS, sizes, needs, attempt)
+    if found is None:
+        return None
+    cost, share = found
+    return {"macs" if cost == "instructions" else "parameters": round(1 - share, 4)}
+
+
+def _factor(form: Form, task: Task, *, multiple=4, **goal):
+    return dataclasses.replace(form, model=factorize(form.model, multiple=multiple, **goal))
+
+
+def _narrow_amount(form, sizes, needs, task, attempt):
+    return None if form.four_bits or attempt >= len(_SHARES) else {"share": _SHARES[attempt]}
+
+
+def _narrow(form: Form, task: Task, *, share):
+    """Gives 4 bits to a share of all weights; 8 bits stay where each weight is worth most accuracy."""
+    layers = kernel_layers(form.model)
+    sizes = {layer.name: sum(int(np.prod(w.shape)) for w in layer.weights) for layer in layers}
+    spare = (1 - share) * sum(sizes.values())
+    wide = set()
+    if share < 1:
+        data = task.samples(_SCORED_SAMPLES // 2)
+        found = sensitivity(form.model, data, "quantize", (4,), metric=task.metric)
+        losses = dict.fromkeys(sizes, 0.0)
+        for kernel, (score,) in found.scores.items():
+            losses[found.layers[kernel]] += found.baseline - score
+        for name in sorted(sizes, key=lambda name: -losses[name] / sizes[name]):
+            if sizes[name] <= spare:
+                wide.add(name)
+                spare -= sizes[name]
+    return dataclasses.replace(form, four_bits=tuple(name for name in sizes if name not in wide))
+
+
+def _strip_amount(form, sizes, needs, task, attempt):
+    if form.strips > 1 or attempt or task.budget.runtime != "c":
+        return None
+    arenas = {strips: arena_of_c(sizes.tflite, strips) for strips in _STRIPS}
+    limit = task.budget.ram - (sizes.ram_bytes - arena_of_c(sizes.tflite, 1))
+    enough = [strips for strips, arena in arenas.items() if arena <= limit]
+    return {"strips": enough[0] if enough else min(arenas, key=arenas.__getitem__)}
+
+
+def _strip(form: Form, task: Task, *, strips):
+    return dataclasses.replace(form, strips=strips)
+
+
+def _zero_amount(form, sizes, needs, task, attempt):
+    over = _share(_ZEROS, sizes, needs, attempt)
+    if over is None:
+        return None
+    # Zeros take room in a gzip stream too: about a sixth of that of other weights.
+    kernels = [np.asarray(layer.get_weights()[0]) for layer in kernel_layers(form.model)]
+    zeros = sum(np.count_nonzero(k == 0) for k in kernels) / max(sum(k.size for k in kernels), 1)
+    return {"sparsity": round(min(0.95, zeros + (1 - zeros) * min(1.2 * over[1], 0.9)), 4)}
+
+
+def _set_zeros(form: Form, task: Task, *, sparsity):
+    return dataclasses.replace(form, model=_plain(prune(form.model, sparsity, scope="global")))
+
+
+def _plain(model):
+    """Returns a copy without the constraints that hold zeros: quantization holds them by itself."""
+    from keras_shrink.rebuild import rebuild
+
+    return rebuild(model)
+
+
+def _cluster_amount(form, sizes, needs, task, attempt):
+    return (
+        None if form.clusters is not None or attempt >= len(_CLUSTERS) else {"clusters": _CLUSTERS[attempt]}
+    )
+
+
+def _share_values(form: Form, task: Task, *, clusters):
+    return dataclasses.replace(form, clusters=clusters)
+
+
+def _train_amount(form, sizes, needs, task, attempt):
+    return None if attempt else {}
+
+
+def _train(form: Form, task: Task):
+    return form
+
+
+_CHANNELS = frozenset({"flash", "ram", "instructions", "download"})
+_FACTORS = frozenset({"flash", "instructions", "download"})
+_NARROW = frozenset({"flash", "download"})
+_ZEROS = frozenset({"download"})
+
+TECHNIQUES: Mapping[str, Technique] = {
+    technique.name: technique
+    for technique in (
+        Technique("strips", frozenset({"ram"}), _strip_amount, _strip, trains=False),
+        Technique("int4", _NARROW, _narrow_amount, _narrow),
+        Technique("prune_channels", _CHANNELS, _channel_amount, _cut_channels),
+        Technique("factorize", _FACTORS, _factor_amount, _factor),
+        Technique("prune", _ZEROS, _zero_amount, _set_zeros),
+        Technique("cluster", _ZEROS, _cluster_amount, _share_values),
+        Technique("train", frozenset(), _train_amount, _train),
+    )
+}
+
+
+def as_text(amount: Mapping[str, Any] | None) -> str | None:
+    """Returns how an amount is written in records.
+
+    Example:
+    >>> as_text({"parameters": 0.7})
+    'parameters=0.7'
+    """
+    if not amount:
+        return None
+    return ", ".join(f"{name}={value}" for name, value in amount.items())
+
+
+def quick_score(integer, data, metric) -> float:
+    """Returns a first idea of an integer model's accuracy, computed in Keras on few samples."""
+    return scoring.keras_score(integer, data, metric)
