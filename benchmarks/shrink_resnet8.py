@@ -4,17 +4,17 @@
 
 `mlperf_resnet8.h5` has 318,144 bytes as a float `.tflite`; the budget is 31,800 bytes of `.tflite`. The recipe
 cuts channels out, trains what is left with int8 arithmetic, gives the weights 4 bits, and trains again, each
-time with the original as teacher, on mirrored and shifted pictures. Steps are recorded on 2,000 of the training
-pictures, which are not trained on; the accuracy of the issue is that of the file on all 10,000 test pictures,
-in TFLM's arithmetic (the standalone C, found equal to TFLM on the first 100), computed once at the end.
+time with the original as teacher, on mirrored and shifted pictures. Steps are recorded on 2,000 of the
+training pictures, which are not trained on. What counts is the accuracy of the file on all 10,000 test
+pictures in TFLM's arithmetic (the standalone C, found equal to TFLM on the first 100), computed once, at the
+end.
 
-The run may be broken off at any time (Ctrl-C, `timeout`); the same command goes on after the last whole epoch.
+A run begins no further epoch after `--minutes`; the same command goes on from the files in `--folder`.
 """
 
 import argparse
 import json
 import os
-import signal
 import time
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -51,20 +51,19 @@ def main():
     )
     parser.add_argument("--parameters", type=float, default=0.624, help="Share that the cut leaves.")
     parser.add_argument("--four-bits", type=float, default=0.96, help="Share of the weights with 4 bits.")
-    parser.add_argument("--epochs", type=int, nargs=2, default=(2, 13), help="After the cut, and with 4 bits.")
+    parser.add_argument(
+        "--epochs", type=int, nargs=2, default=(2, 13), help="After the cut, and with 4 bits."
+    )
     parser.add_argument("--rates", type=float, nargs=2, default=(2e-3, 1e-3))
     parser.add_argument("--label-weight", type=float, default=0.3)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--folder", default="shrink_resnet8")
-    parser.add_argument("--pictures", type=int, default=0, help="Train on so many only; for a quick look.")
+    parser.add_argument("--minutes", type=float)
     options = parser.parse_args()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     (x, y), (x_test, y_test) = real_data.load("cifar10")
     y, y_test = np.ravel(y).astype("int32"), np.ravel(y_test).astype("int32")
     model = keras.saving.load_model(real_data.model_path("mlperf_resnet8.h5"), compile=False)
     train = x[HELD_OUT:], y[HELD_OUT:]
-    if options.pictures:
-        train = train[0][: options.pictures], train[1][: options.pictures]
     steps = (
         Planned(
             "prune_channels",
@@ -90,9 +89,10 @@ def main():
         folder=options.folder,
         recipe=Recipe(steps, Training(augment="pictures", label_weight=options.label_weight)),
         seed=options.seed,
+        minutes=options.minutes,
     )
     print(result, flush=True)
-    if result.reason == "interrupted":
+    if result.reason in ("interrupted", "time is up"):
         print(f"{time.time() - began:.0f} s; not finished: run again")
         return
     accuracy = measured(result.tflite, x_test, y_test)

@@ -31,13 +31,13 @@ class Budget:
         flash: Bytes of flash.
         ram: Bytes of RAM, without stack.
         instructions: Executed for one inference on the core; for `runtime="c"`.
-        download: Bytes of the `.tflite` through gzip, as an update over the air or an app carries it. This is
-            what pruning and clustering make small; neither runtime stores zeros or tables more compactly.
-        max_accuracy_drop: What the integer model may lose of the original's accuracy on the validation data, in
-            the metric's unit: 0.01 is one point.
+        download: Bytes of the `.tflite` through gzip, as an update over the air or an app carries it.
+            This is what pruning and clustering make small; the runtimes store zeros like other weights.
+        max_accuracy_drop: What the integer model may lose of the original's accuracy on the validation data,
+            in the metric's unit: 0.01 is one point.
         runtime: `"c"` or `"tflm"`.
-        device: Name of a board, a `tflite_export.devices.Device`, or None. What a usual framework leaves of its
-            flash and RAM is the limit where none is given, and its core is the one emulated.
+        device: Name of a board, a `tflite_export.devices.Device`, or None. What a usual framework leaves of
+            its flash and RAM is the limit where none is given, and its core is the one emulated.
 
     Raises:
         ValueError: If a value is out of range, or nothing is limited.

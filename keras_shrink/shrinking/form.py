@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -44,7 +45,9 @@ class Form:
         """
         model = self.model
         if self.clusters is not None:
-            model = cluster(model, self.clusters, per_channel=True)
+            with warnings.catch_warnings():  # small kernels are better off without a table
+                warnings.filterwarnings("ignore", message=r"\d+ kernel\(s\) stay as they are")
+                model = cluster(model, self.clusters, per_channel=True)
         if not self.four_bits:
             return calibrate(model, inputs, strict=True)
         others = [layer.name for layer in kernel_layers(self.model) if layer.name not in self.four_bits]
@@ -87,7 +90,7 @@ def save(folder, stem, form: Form, integer, **facts):
 
 
 def load(folder, stem):
-    """Returns the form, the integer model and the further facts that `save` wrote; None where there is none."""
+    """Returns the form, the integer model and the further facts that `save` wrote; None without files."""
     folder = Path(folder)
     path = folder / f"{stem}.json"
     if not path.exists():

@@ -12,14 +12,16 @@ import numpy as np
 
 from keras_shrink import scoring
 from keras_shrink.shrinking.budget import Budget
-from tflite_export import TFLiteModel, convert, cost, slim, tflm, tflm_operators
+from tflite_export import TFLiteModel, cost, tflm, tflm_operators
 from tflite_export.c.emit import plan_program
 from tflite_export.c.write import write_c
+from tflite_export.convert import convert
 from tflite_export.emulation.cores import find_core
 from tflite_export.emulation.profile import emulate
 from tflite_export.emulation.qemu import find_qemu
 from tflite_export.emulation.toolchain import find_compiler
 from tflite_export.errors import ConversionError, ModelError
+from tflite_export.slim import slim
 
 
 @dataclass(frozen=True)

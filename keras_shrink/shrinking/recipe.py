@@ -24,7 +24,7 @@ class Planned:
     """One step of a recipe.
 
     Attributes:
-        technique: Its name: `"strips"`, `"int4"`, `"prune_channels"`, `"factorize"`, `"prune"`, `"cluster"` or
+        technique: `"strips"`, `"int4"`, `"prune_channels"`, `"factorize"`, `"prune"`, `"cluster"` or
             `"train"`.
         amount: Keyword arguments of the technique, such as `{"parameters": 0.7}`.
         epochs: Of the training behind it; None for that of the recipe.
@@ -88,7 +88,7 @@ def read_recipe(path) -> Recipe:
     Example:
     >>> import tempfile
     >>> file = Path(tempfile.mkdtemp(), "recipe.toml")
-    >>> _ = file.write_text("[[steps]]\\ntechnique = 'prune_channels'\\nparameters = 0.7")
+    >>> _ = file.write_text("steps = [{ technique = 'prune_channels', parameters = 0.7 }]")
     >>> read_recipe(file).steps[0].amount
     {'parameters': 0.7}
     """

@@ -1,39 +1,33 @@
-"""`shrink`: measure, choose a step, try it, keep it or step back, and write down what happened."""
+"""`shrink`: a budget in, a small model out."""
 
 from __future__ import annotations
 
-import dataclasses
-import hashlib
-import math
 import tempfile
 import time
 from pathlib import Path
 
 import keras
-import numpy as np
 
 from keras_shrink import scoring
-from keras_shrink.progress import watched
-from keras_shrink.rebuild import check_rebuildable, rebuild
-from keras_shrink.shrinking import form as forms
-from keras_shrink.shrinking import measuring, reach
-from keras_shrink.shrinking.budget import COSTS, Budget
-from keras_shrink.shrinking.form import Form
-from keras_shrink.shrinking.measuring import Sizes, measure
-from keras_shrink.shrinking.recipe import Planned, Recipe
-from keras_shrink.shrinking.record import Journal, StepRecord
+from keras_shrink.rebuild import check_rebuildable
+from keras_shrink.shrinking import measuring
+from keras_shrink.shrinking.budget import Budget
+from keras_shrink.shrinking.recipe import Recipe, read_recipe
 from keras_shrink.shrinking.result import ShrinkResult
-from keras_shrink.shrinking.steps import TECHNIQUES, TRIES, Task, as_text, quick_score
-from keras_shrink.shrinking.training import Pieces, Training, changed
-
-_CALIBRATION_SAMPLES = 512
-_QUICK_SAMPLES = 512
-_SMALLEST_DROP = 1e-3
-_TRYING = "trying"
+from keras_shrink.shrinking.work import Work
 
 
 def shrink(
-    model, train, validation, budget, *, folder=None, recipe=None, metric="accuracy", seed=0
+    model,
+    train,
+    validation,
+    budget,
+    *,
+    folder=None,
+    recipe=None,
+    metric="accuracy",
+    seed=0,
+    minutes=None,
 ) -> ShrinkResult:
     """Returns a model that fits a budget, made from a trained one, with all that was tried on the way.
 
@@ -42,8 +36,8 @@ def shrink(
     channel removal, factorization, and for the download also pruning and clustering. After each step the
     integer model recovers by training with the original as its teacher. A step that costs more accuracy than
     the budget allows is taken back and tried with half the amount; a technique that fails three times is
-    given up. All accuracies are those of the file on the validation data in the device's arithmetic, all sizes
-    those of `Budget.runtime`.
+    given up. All accuracies are those of the file on the validation data in the device's arithmetic, all
+    sizes those of `Budget.runtime`.
 
     Everything is in `folder` at every moment: called again with the same arguments it goes on where it was,
     also after a kill in the middle of training. Ctrl-C ends it with the best so far.
@@ -58,6 +52,7 @@ def shrink(
             chosen.
         metric: `"accuracy"`, or a function `(labels, outputs) -> float`, higher for better.
         seed: Everything random follows from it.
+        minutes: No further epoch begins after so many; call again to go on. Defaults to no end.
 
     Raises:
         ValueError: If an argument is not allowed, a layer has no integer form, or the budget can never be
@@ -84,312 +79,17 @@ def shrink(
     if recipe is None:
         recipe = Recipe()
     elif not isinstance(recipe, Recipe):
-        from keras_shrink.shrinking.recipe import read_recipe
-
         recipe = read_recipe(recipe)
     scoring.as_metric(metric)
     train, validation = scoring.as_pair(train), scoring.as_pair(validation)
     measuring.check_tools(budget)
     keras.utils.set_random_seed(seed)
     work = Work(model, train, validation, budget, recipe, metric, seed, Path(folder or tempfile.mkdtemp()))
-    stopped = ""
+    if minutes is not None:
+        work.deadline = time.monotonic() + 60 * minutes
+    work.begin()
     try:
-        work.begin()
         work.go_on()
-    except KeyboardInterrupt:
-        if not work.journal.steps:
-            raise
-        stopped = "interrupted"
-    return work.result(stopped)
-
-
-class Work:
-    """One shrinking: what is known, and what is to be done next, which follows from the record alone."""
-
-    def __init__(self, model, train, validation, budget, recipe, metric, seed, folder):
-        self.model, self.validation, self.budget, self.recipe = model, validation, budget, recipe
-        self.metric, self.seed, self.folder = metric, seed, folder
-        loss = recipe.training.loss_for(model)
-        self.task = Task(train, budget, recipe.training, loss, seed, metric)
-        self.calibration = self.task.samples(_CALIBRATION_SAMPLES)[0]
-        self.journal = Journal(folder, _identity(model, train, validation, budget, recipe, metric, seed))
-        self.original_accuracy = scoring.keras_score(model, _as_floats(validation), metric)
-        self.floor = self.original_accuracy - budget.max_accuracy_drop
-        self.form: Form | None = None
-        self.integer = None
-        self.sizes: Sizes | None = None
-
-    @property
-    def accuracy(self) -> float:
-        """Of the last model that was accepted."""
-        return [step for step in self.journal.steps if step.accepted][-1].accuracy
-
-    def begin(self):
-        """Takes up the last accepted step, or measures the model as it was given."""
-        accepted = [step for step in self.journal.steps if step.accepted]
-        if accepted:
-            self.form, self.integer, _ = forms.load(self.folder, Path(accepted[-1].checkpoint).stem)
-            self.sizes = measure(self.integer, self.budget, self.form.strips)
-            return
-        began = time.monotonic()
-        form = Form(rebuild(self.model))
-        integer = form.calibrated(self.calibration)
-        sizes = measure(integer, self.budget)
-        reach.check(form, sizes, self.task, chooses=not self.recipe.steps)
-        accuracy = self._accuracy(sizes)
-        lost = f"int8 without training; float: {self.original_accuracy:.4f}"
-        self._accept(form, integer, sizes, ("start", None, accuracy, began, lost))
-
-    def go_on(self):
-        """Takes steps until the budget is met, the recipe is done, or nothing is left to try."""
-        while (step := self._next()) is not None:
-            self._try(*step)
-
-    def _next(self):
-        """Returns the next technique, its amount, and the training behind it; None at the end."""
-        if self.recipe.steps:
-            return self._next_of_recipe()
-        if not self.budget.broken(self.sizes):
-            return self._last_training()
-        options = []
-        for technique in TECHNIQUES.values():
-            attempt = self._failures(technique.name)
-            if attempt >= TRIES or not technique.lowers & set(self.budget.broken(self.sizes)):
-                continue
-            amount = technique.amount(
-                self.form, self.sizes, self.budget.needs(self.sizes), self.task, attempt
-            )
-            if amount is not None:
-                options.append(Planned(technique.name, amount))
-        if not options:
-            return None
-        chosen = options[0] if len(options) == 1 else self._cheapest(options)
-        return chosen, self.recipe.training
-
-    def _next_of_recipe(self):
-        done = len(self.journal.steps) - 1
-        if done >= len(self.recipe.steps):
-            return None
-        step = self.recipe.steps[done]
-        return step, changed(self.recipe.training, epochs=step.epochs, learning_rate=step.learning_rate)
-
-    def _last_training(self):
-        """Returns the training at the end: where the accuracy is short of what it must be, or was asked for."""
-        epochs = self.recipe.training.final_epochs
-        if self.accuracy < self.floor:
-            epochs = max(epochs, self.recipe.training.epochs)
-        if not epochs or any(step.name == "train" for step in self.journal.steps):
-            return None
-        return Planned("train"), changed(self.recipe.training, epochs=epochs)
-
-    def _failures(self, name):
-        """Returns how often a technique failed since it was accepted last."""
-        count = 0
-        for step in self.journal.steps:
-            if step.name == name:
-                count = 0 if step.accepted else count + 1
-        return count
-
-    def _cheapest(self, options):
-        """Returns the option that loses least for what it saves, before training."""
-        data = self.task.samples(_QUICK_SAMPLES)
-        now = quick_score(self.integer, data, self.metric)
-        before = self.budget.broken(self.sizes)
-
-        def price(option):
-            try:
-                integer = TECHNIQUES[option.technique].apply(self.form, self.task, **option.amount)
-                strips = integer.strips
-                integer = integer.calibrated(self.calibration)
-                after = self.budget.needs(measure(integer, self.budget, strips))
-            except (ValueError, *measuring.CANNOT):
-                return math.inf
-            saved = sum(math.log(need / max(after[name], 1.0)) for name, need in before.items())
-            if saved <= 0:
-                return math.inf
-            return max(now - quick_score(integer, data, self.metric), _SMALLEST_DROP) / saved
-
-        return min(list(watched(options, "comparing steps")), key=price)
-
-    def _try(self, planned: Planned, training: Training):
-        """Applies a step, trains, measures, and accepts it or not."""
-        began = time.monotonic()
-        technique, amount = TECHNIQUES[planned.technique], as_text(planned.amount)
-        number = len(self.journal.steps)
-        tag = {"number": number, "name": planned.technique, "amount": amount}
-        try:
-            form, integer = self._candidate(technique, planned.amount, tag)
-            sizes = measure(integer, self.budget, form.strips)
-        except (ValueError, *measuring.CANNOT) as error:
-            self._reject(planned, self.sizes, self.accuracy, began, f"not possible: {_sentence(error)}")
-            return
-        objection = "" if self.recipe.steps else self._objection(sizes)
-        if planned.technique != "train" and objection:
-            self._reject(planned, sizes, self.accuracy, began, objection)
-            return
-        if technique.trains and training.epochs:
-            title = f"step {number}: {planned.technique} {amount or ''}".rstrip()
-            pieces = Pieces(
-                integer,
-                self.model,
-                training,
-                self.task.train,
-                seed=(self.seed, number),
-                path=self.folder / f"{_TRYING}.npz",
-            )
-            pieces.run(lambda epochs: watched(epochs, title))
-            form = form.absorbing(integer)
-            sizes = measure(integer, self.budget, form.strips)
-        accuracy = self._accuracy(sizes) if technique.trains else self.accuracy
-        self._judge(planned, (form, integer, sizes), accuracy, began)
-
-    def _candidate(self, technique, amount, tag):
-        """Returns the untrained result of a step; the one that training began with, where it was broken off."""
-        known = forms.load(self.folder, _TRYING)
-        if known is not None and known[2] == tag:
-            return known[:2]
-        form = technique.apply(self.form, self.task, **amount)
-        if technique.name == "train":
-            integer = rebuild(self.integer)
-        else:
-            integer = form.calibrated(self.calibration)
-        (self.folder / f"{_TRYING}.npz").unlink(missing_ok=True)
-        forms.save(self.folder, _TRYING, form, integer, **tag)
-        return form, integer
-
-    def _objection(self, sizes):
-        """Returns why what was measured is no step forward, "" where it is."""
-        now, then = self.budget.needs(self.sizes), self.budget.needs(sizes)
-        spoiled = [name for name in then if now[name] <= 1 < then[name]]
-        if spoiled:
-            return f"breaks the limit of {', '.join(spoiled)}"
-        if all(then[name] >= now[name] for name in now if now[name] > 1):
-            return "saves nothing"
-        return ""
-
-    def _judge(self, planned, candidate, accuracy, began):
-        form, integer, sizes = candidate
-        floor = self.floor
-        if planned.max_accuracy_drop is not None:
-            floor = self.original_accuracy - planned.max_accuracy_drop
-        if planned.technique == "train" and accuracy <= self.accuracy:
-            self._reject(planned, sizes, accuracy, began, "no better than before")
-        elif accuracy < min(floor, self.accuracy):
-            lost = self.original_accuracy - accuracy
-            reason = f"loses {lost:.4f} of {self.original_accuracy:.4f}, more than {self.original_accuracy - floor:g}"
-            self._reject(planned, sizes, accuracy, began, reason)
-        else:
-            broken = self.budget.broken(sizes)
-            reason = "meets every limit" if not broken else f"{_named(broken)} still above the limit"
-            about = (planned.technique, as_text(planned.amount), accuracy, began, reason)
-            self._accept(form, integer, sizes, about)
-
-    def _accept(self, form, integer, sizes, about):
-        name, amount, accuracy, began, reason = about
-        stem = f"step_{len(self.journal.steps):02d}"
-        forms.save(self.folder, stem, form, integer)
-        self._record(name, amount, True, accuracy, sizes, began, reason, f"{stem}.keras")
-        self.form, self.integer, self.sizes = form, integer, sizes
-
-    def _reject(self, planned, sizes, accuracy, began, reason):
-        self._record(planned.technique, as_text(planned.amount), False, accuracy, sizes, began, reason, "")
-
-    def _record(self, name, amount, accepted, accuracy, sizes, began, reason, checkpoint):
-        seconds = round(time.monotonic() - began, 1)
-        self.journal.add(
-            StepRecord(
-                name,
-                amount,
-                accepted,
-                accuracy,
-                sizes.flash_bytes,
-                sizes.ram_bytes,
-                sizes.instructions,
-                seconds,
-                reason,
-                checkpoint,
-            )
-        )
-        for file in self.folder.glob(f"{_TRYING}*"):
-            file.unlink()
-
-    def _accuracy(self, sizes):
-        return measuring.accuracy(sizes.tflite, _as_floats(self.validation), self.metric)
-
-    def result(self, stopped) -> ShrinkResult:
-        """Returns what was reached, and what stands in the way where the budget is not met."""
-        if self.form is None:
-            self.begin()
-        broken = self.budget.broken(self.sizes)
-        reason = stopped
-        if not reason and broken:
-            reason = self._obstacle(broken)
-        elif not reason and self.accuracy < self.floor:
-            reason = (
-                f"the accuracy is {self.accuracy:.4f}, and {self.floor:.4f} is needed; more epochs, more "
-                "data or a larger budget may help"
-            )
-        return ShrinkResult(
-            original=self.model,
-            model=self.integer,
-            tflite=self.sizes.tflite,
-            steps=tuple(self.journal.steps),
-            budget=self.budget,
-            validation=self.validation,
-            original_accuracy=self.original_accuracy,
-            met=not reason,
-            reason=reason,
-            strips=self.form.strips,
-            folder=self.folder,
-        )
-
-    def _obstacle(self, broken):
-        parts = []
-        for name, need in broken.items():
-            value, limit = getattr(self.sizes, COSTS[name]), self.budget.limits[name]
-            parts.append(f"{name} is {value:,}, {need:.2f} times the limit of {limit:,}")
-        last = {step.name: step for step in self.journal.steps if not step.accepted}
-        tried = [f"{name} {step.amount or ''}".rstrip() + f" {step.reason}" for name, step in last.items()]
-        return "; ".join(parts) + ("; given up: " + "; ".join(tried) if tried else "; nothing is left to try")
-
-
-def _as_floats(pair):
-    inputs = keras.tree.map_structure(lambda a: a.astype("float32") if a.dtype == np.uint8 else a, pair[0])
-    return inputs, pair[1]
-
-
-def _sentence(error):
-    return str(error).splitlines()[0][:200]
-
-
-def _named(broken):
-    return ", ".join(broken)
-
-
-def _identity(model, train, validation, budget, recipe, metric, seed):
-    """Returns what a record belongs to: everything that decides how the work goes."""
-    return {
-        "model": _digest([model.to_json(), *model.get_weights()]),
-        "train": _digest([*keras.tree.flatten(train[0]), train[1]]),
-        "validation": _digest([*keras.tree.flatten(validation[0]), validation[1]]),
-        "budget": repr(dataclasses.asdict(budget)),
-        "recipe": _named_recipe(recipe),
-        "metric": metric if isinstance(metric, str) else getattr(metric, "__name__", "function"),
-        "seed": seed,
-    }
-
-
-def _named_recipe(recipe):
-    training = dataclasses.asdict(recipe.training)
-    for name in ("loss", "augment"):
-        value = training[name]
-        if value is not None and not isinstance(value, str):
-            training[name] = getattr(value, "__name__", type(value).__name__)
-    return repr((recipe.steps, training))
-
-
-def _digest(parts):
-    digest = hashlib.sha256()
-    for part in parts:
-        digest.update(part.encode() if isinstance(part, str) else np.ascontiguousarray(part).tobytes())
-    return digest.hexdigest()[:16]
+    except KeyboardInterrupt as stop:
+        return work.result(str(stop) or "interrupted")
+    return work.result()

@@ -10,7 +10,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_shrink import channels, scoring
+from keras_shrink import channels
 from keras_shrink.analysis.kernel_sensitivity import sensitivity
 from keras_shrink.factorization.factorize import factorize
 from keras_shrink.pruning.oneshot import prune
@@ -104,9 +104,8 @@ def _channel_amount(form, sizes, needs, task, attempt):
 
 
 def _cut_channels(form: Form, task: Task, *, multiple=4, **goal):
-    score = channels.l2
-    if isinstance(task.loss, str) or task.loss is not None:
-        score = channels.Taylor(*task.samples(_SCORED_SAMPLES), loss=task.loss)
+    inputs, labels = task.samples(_SCORED_SAMPLES)
+    score = channels.Taylor(inputs, labels, loss=task.loss)
     return dataclasses.replace(
         form, model=channels.prune_channels(form.model, score=score, multiple=multiple, **goal)
     )
@@ -171,14 +170,7 @@ def _zero_amount(form, sizes, needs, task, attempt):
 
 
 def _set_zeros(form: Form, task: Task, *, sparsity):
-    return dataclasses.replace(form, model=_plain(prune(form.model, sparsity, scope="global")))
-
-
-def _plain(model):
-    """Returns a copy without the constraints that hold zeros: quantization holds them by itself."""
-    from keras_shrink.rebuild import rebuild
-
-    return rebuild(model)
+    return dataclasses.replace(form, model=prune(form.model, sparsity, scope="global"))
 
 
 def _cluster_amount(form, sizes, needs, task, attempt):
@@ -228,8 +220,3 @@ def as_text(amount: Mapping[str, Any] | None) -> str | None:
     if not amount:
         return None
     return ", ".join(f"{name}={value}" for name, value in amount.items())
-
-
-def quick_score(integer, data, metric) -> float:
-    """Returns a first idea of an integer model's accuracy, computed in Keras on few samples."""
-    return scoring.keras_score(integer, data, metric)

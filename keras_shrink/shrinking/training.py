@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import os
 from collections.abc import Callable
@@ -183,14 +182,14 @@ class Pieces:
 
 def objective_for(teacher, settings: Training):
     """Returns what the student learns of the teacher: probabilities where it gives classes, else numbers."""
-    sides = {tensor.shape[-1] for tensor in teacher.outputs}
+    widths = {tensor.shape[-1] for tensor in teacher.outputs}
     ends = {_activation_of(tensor._keras_history.operation) for tensor in teacher.outputs}
     loss = settings.loss_for(teacher)
     says_classes = isinstance(loss, str) and "crossentropy" in loss
     classes = ends <= {"softmax", "sigmoid"} or says_classes or "Crossentropy" in type(loss).__name__
     if not classes:
         return OutputMatching()
-    kind = "sigmoid" if ends == {"sigmoid"} or sides == {1} else "auto"
+    kind = "sigmoid" if ends == {"sigmoid"} or widths == {1} else "auto"
     return SoftTargets(settings.temperature, kind=kind)
 
 
@@ -218,11 +217,3 @@ def _off_in_training(_, call):
 def changed(settings: Training, **changes) -> Training:
     """Returns the settings with some replaced; None leaves one as it is."""
     return dataclasses.replace(settings, **{k: v for k, v in changes.items() if v is not None})
-
-
-@contextlib.contextmanager
-def removing(*paths):
-    """Removes files once what they were for has come to its end, not where it was broken off."""
-    yield
-    for path in paths:
-        Path(path).unlink(missing_ok=True)
