@@ -207,6 +207,42 @@ def report(
     report_files(original, final, data, output, steps, title)
 
 
+@app.command()
+def shrink(
+    model: ModelFile,
+    data: Annotated[Path, typer.Option(help=".npz with x_train and y_train, x_val and y_val if you like.")],
+    output: Output = Path("shrunk"),
+    flash: Annotated[str | None, typer.Option(help='Linked C, or the .tflite, such as "64 KiB".')] = None,
+    ram: Annotated[str | None, typer.Option(help="Static RAM of the C, or TFLM's arena.")] = None,
+    instructions: Annotated[str | None, typer.Option(help='Of one inference in C, such as "5M".')] = None,
+    download: Annotated[str | None, typer.Option(help="The .tflite through gzip.")] = None,
+    device: Annotated[str | None, typer.Option(help="Board whose flash, RAM and core count.")] = None,
+    runtime: Annotated[str, typer.Option(help="c (standalone) or tflm (TensorFlow Lite Micro).")] = "c",
+    max_accuracy_drop: Annotated[float, typer.Option(help="0.01 is one point of accuracy.")] = 0.01,
+    recipe: Annotated[Path | None, typer.Option(help="A .toml that sets the training, or the steps.")] = None,
+    epochs: Annotated[int | None, typer.Option(help="Of training after each step.")] = None,
+    augment: Annotated[str | None, typer.Option(help="pictures (mirrored, shifted) or shifts.")] = None,
+    seed: Annotated[int, typer.Option(help="Everything random follows from it.")] = 0,
+    minutes: Annotated[float | None, typer.Option(help="Begin no epoch after so many.")] = None,
+):
+    """Make a trained model fit a budget. Start it again after a kill: it goes on where it was."""
+    from keras_shrink.shrink_command import shrink_file
+
+    limits = {
+        "flash": flash,
+        "ram": ram,
+        "instructions": instructions,
+        "download": download,
+        "device": device,
+        "runtime": runtime,
+        "max_accuracy_drop": max_accuracy_drop,
+    }
+    training = {"epochs": epochs, "augment": augment}
+    reason = shrink_file(model, data, output, limits, recipe, training, seed, minutes)
+    if reason:
+        raise typer.Exit(130 if reason == "interrupted" else 1)
+
+
 def main():
     """Runs the command line; errors of the input become one message and exit status 2."""
     from keras_shrink.quiet import silence_native_output

@@ -9,10 +9,12 @@ from typing import Any
 
 import keras
 
+from keras_shrink.reporting.report import report
 from keras_shrink.shrinking.budget import Budget
 from keras_shrink.shrinking.record import StepRecord
 from keras_shrink.text_table import aligned
 from tflite_export import TFLiteModel
+from tflite_export.c.array import write_c_array
 from tflite_export.c.write import render_c
 from tflite_export.folder import write_files
 from tflite_export.verify import Verification, verify
@@ -31,6 +33,7 @@ class ShrinkResult:
         steps: Everything that was tried, `StepRecord`s in order.
         budget: What was asked for.
         validation: The pair that steps were judged on.
+        metric: What accuracies are.
         original_accuracy: Of the original in Keras, on that pair.
         met: Whether every limit holds, that of the accuracy included.
         reason: What stands in the way, "" where nothing does.
@@ -44,6 +47,7 @@ class ShrinkResult:
     steps: tuple[StepRecord, ...]
     budget: Budget
     validation: tuple[Any, Any] = field(repr=False)
+    metric: Any
     original_accuracy: float
     met: bool
     reason: str
@@ -64,8 +68,8 @@ class ShrinkResult:
     def save(self, folder, *, name="model") -> tuple[Path, ...]:
         """Writes everything for the firmware, and returns the paths.
 
-        `model.keras`, `model.tflite`, `steps.txt`; for the C runtime also the folder `c`, and
-        `report.html` where reports can be made.
+        `model.keras`, `model.tflite`, `steps.txt`, the page `report.html`, and the folder `c`: the standalone
+        C, or the file as an array where TensorFlow Lite Micro is the runtime.
 
         Args:
             folder: Created where it does not exist.
@@ -80,10 +84,23 @@ class ShrinkResult:
             source = render_c(self.tflite, name, strips=self.strips)
             files |= {f"c/{file}": text for file, text in source.items()}
         paths = write_files(files, folder)
+        if self.budget.runtime == "tflm":
+            paths = (*paths, *write_c_array(self.tflite, name, folder / "c"))
         waiting = folder / "waiting_model.keras"
         self.model.save(waiting)
         os.replace(waiting, folder / "model.keras")
-        return (*paths, folder / "model.keras")
+        paths = (*paths, folder / "model.keras")
+        page = report(
+            self.original,
+            self.model,
+            self.validation,
+            steps=self.steps,
+            tflite=self.tflite,
+            metric=self.metric,
+            budget=self.budget,
+            files=paths,
+        )
+        return (*paths, page.save(folder / "report.html"))
 
     def __str__(self):
         rows = [["step", "amount", "", "accuracy", "flash", "RAM", "instructions", "seconds", "because"]]

@@ -17,7 +17,6 @@ from keras_shrink.pruning.oneshot import prune
 from keras_shrink.shrinking.budget import Budget
 from keras_shrink.shrinking.form import Form, kernel_layers
 from keras_shrink.shrinking.measuring import Sizes, arena_of_c
-from keras_shrink.shrinking.training import Training
 
 TRIES = 3  # how often a technique steps back before it is given up
 _MOST_AT_ONCE = 0.35  # what is cut deeper than this is better cut in rounds, with training in between
@@ -36,7 +35,6 @@ class Task:
     Attributes:
         train: A pair `(inputs, labels)` of arrays.
         budget: What is to be met.
-        training: How models are trained.
         loss: Of the labels.
         seed: Everything random follows from it.
         metric: `"accuracy"` or a function.
@@ -44,7 +42,6 @@ class Task:
 
     train: tuple[Any, Any]
     budget: Budget
-    training: Training
     loss: Any
     seed: int
     metric: Any

@@ -31,8 +31,8 @@ class Training:
         learning_rate: Of Adam at the start; it falls to nothing along a cosine.
         temperature: Of the teacher's answers.
         label_weight: Factor of the loss of the labels; the teacher's answers count 1.
-        loss: For `compile`. None for what the model was compiled with, else for cross-entropy with class
-            numbers.
+        loss: For `compile`. None for what the model was compiled with, else for the cross-entropy that suits
+            the labels.
         augment: None; `"pictures"` for mirroring and shifts by an eighth of the side; `"shifts"` without
             mirroring; or a function `(inputs, generator) -> inputs` of a batch of arrays.
 
@@ -68,12 +68,17 @@ class Training:
                 f"(inputs, generator) -> inputs. Received: augment={self.augment!r}."
             )
 
-    def loss_for(self, model):
-        """Returns the loss of the labels for a model."""
+    def settled(self, model, labels) -> Training:
+        """Returns the settings with a loss: what the model was compiled with, else what suits the labels."""
         if self.loss is not None:
-            return self.loss
-        compiled = getattr(model, "loss", None)
-        return compiled if compiled is not None else "sparse_categorical_crossentropy"
+            return self
+        loss = getattr(model, "loss", None)
+        if loss is None:
+            width = model.outputs[0].shape[-1]
+            one_hot = np.shape(labels)[-1:] == (width,) and np.ndim(labels) == len(model.outputs[0].shape)
+            loss = "categorical_crossentropy" if one_hot else "sparse_categorical_crossentropy"
+            loss = "binary_crossentropy" if width == 1 else loss
+        return dataclasses.replace(self, loss=loss)
 
 
 def shifted(inputs, generator):
@@ -129,7 +134,7 @@ class Pieces:
     Args:
         integer: The model to train; it is changed.
         teacher: The original.
-        settings: `Training`.
+        settings: `Training` with a loss.
         train: A pair `(inputs, labels)`.
         seed: Tuple of integers; order, augmentation and dropout follow from it.
         path: Where the state is kept after each epoch.
@@ -143,7 +148,7 @@ class Pieces:
         self.distiller = Distiller(
             integer, teacher, objective_for(teacher, settings), label_weight=settings.label_weight
         )
-        self.distiller.compile(keras.optimizers.Adam(rate), settings.loss_for(teacher), jit_compile=False)
+        self.distiller.compile(keras.optimizers.Adam(rate), settings.loss, jit_compile=False)
         self.distiller.optimizer.build(self.distiller.trainable_variables)
 
     def run(self, watch=lambda epochs: epochs):
@@ -184,10 +189,8 @@ def objective_for(teacher, settings: Training):
     """Returns what the student learns of the teacher: probabilities where it gives classes, else numbers."""
     widths = {tensor.shape[-1] for tensor in teacher.outputs}
     ends = {_activation_of(tensor._keras_history.operation) for tensor in teacher.outputs}
-    loss = settings.loss_for(teacher)
-    says_classes = isinstance(loss, str) and "crossentropy" in loss
-    classes = ends <= {"softmax", "sigmoid"} or says_classes or "Crossentropy" in type(loss).__name__
-    if not classes:
+    loss = settings.loss if isinstance(settings.loss, str) else type(settings.loss).__name__
+    if not ends <= {"softmax", "sigmoid"} and "crossentropy" not in loss.lower():
         return OutputMatching()
     kind = "sigmoid" if ends == {"sigmoid"} or widths == {1} else "auto"
     return SoftTargets(settings.temperature, kind=kind)

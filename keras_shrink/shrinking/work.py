@@ -37,8 +37,8 @@ class Work:
         self.model, self.validation, self.budget, self.recipe = model, validation, budget, recipe
         self.metric, self.seed, self.folder = metric, seed, folder
         self.deadline = math.inf  # on the monotonic clock: no epoch begins after it
-        loss = recipe.training.loss_for(model)
-        self.task = Task(train, budget, recipe.training, loss, seed, metric)
+        self.training = recipe.training.settled(model, train[1])
+        self.task = Task(train, budget, self.training.loss, seed, metric)
         self.calibration = self.task.samples(_CALIBRATION_SAMPLES)[0]
         self.journal = Journal(folder, identity(model, train, validation, budget, recipe, metric, seed))
         self.original_accuracy = scoring.keras_score(model, _as_floats(validation), metric)
@@ -93,24 +93,24 @@ class Work:
         if not options:
             return None
         if len(options) == 1:
-            return options[0], self.recipe.training
-        return self._cheapest(options), self.recipe.training
+            return options[0], self.training
+        return self._cheapest(options), self.training
 
     def _next_of_recipe(self):
         done = len(self.journal.steps) - 1
         if done >= len(self.recipe.steps):
             return None
         step = self.recipe.steps[done]
-        return step, changed(self.recipe.training, epochs=step.epochs, learning_rate=step.learning_rate)
+        return step, changed(self.training, epochs=step.epochs, learning_rate=step.learning_rate)
 
     def _last_training(self):
         """Returns the training at the end, where it was asked for or the accuracy is too low."""
-        epochs = self.recipe.training.final_epochs
+        epochs = self.training.final_epochs
         if self.accuracy < self.floor:
-            epochs = max(epochs, self.recipe.training.epochs)
+            epochs = max(epochs, self.training.epochs)
         if not epochs or any(step.name == "train" for step in self.journal.steps):
             return None
-        return Planned("train"), changed(self.recipe.training, epochs=epochs)
+        return Planned("train"), changed(self.training, epochs=epochs)
 
     def _failures(self, name):
         """Returns how often a technique failed since it was accepted last."""
@@ -275,6 +275,7 @@ class Work:
             steps=tuple(self.journal.steps),
             budget=self.budget,
             validation=self.validation,
+            metric=self.metric,
             original_accuracy=self.original_accuracy,
             met=not reason,
             reason=reason,

@@ -33,10 +33,10 @@ def test_pictures_are_moved_and_mirrored_but_stay_pictures():
 
 
 def test_training_goes_on_where_it_was_broken_off(model, data, tmp_path):
-    """Three epochs at once, and two with a kill between them: the same weights."""
+    """Two epochs at once, and two with a kill between them: the same weights."""
 
     def pieces(path, integer):
-        settings = Training(epochs=3, batch_size=64, learning_rate=1e-3)
+        settings = Training(epochs=2, batch_size=64, loss="sparse_categorical_crossentropy")
         return Pieces(integer, model, settings, data[0], seed=(0, 1), path=path)
 
     def stop_after_one(epochs):
@@ -69,7 +69,22 @@ def test_probabilities_are_not_rounded_while_they_are_learned(model, data):
 def test_the_teacher_of_numbers_is_matched():
     numbers = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
     assert type(objective_for(numbers, Training(loss="mean_squared_error"))).__name__ == "OutputMatching"
-    assert type(objective_for(numbers, Training())).__name__ == "SoftTargets"
+    logits = Training(loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    assert type(objective_for(numbers, logits)).__name__ == "SoftTargets"
+
+
+def test_the_loss_suits_the_labels_where_nothing_says_what_it_is():
+    def model(width):
+        return keras.Sequential([keras.Input((3,)), keras.layers.Dense(width, "sigmoid")])
+
+    compiled = model(2)
+    compiled.compile("sgd", "mean_squared_error")
+    numbers, one_hot = np.array([0, 1]), np.eye(2)
+    assert Training().settled(model(2), numbers).loss == "sparse_categorical_crossentropy"
+    assert Training().settled(model(2), one_hot).loss == "categorical_crossentropy"
+    assert Training().settled(model(1), numbers).loss == "binary_crossentropy"
+    assert Training().settled(compiled, numbers).loss == "mean_squared_error"
+    assert Training(loss="hinge").settled(compiled, numbers).loss == "hinge"
 
 
 @pytest.mark.parametrize(
