@@ -80,18 +80,9 @@ def test_bad_input_is_one_message(files, tmp_path, options, message):
     assert message in str(result.exception)
 
 
-def test_bad_input_ends_with_2_and_without_a_traceback(files):
-    command = [
-        sys.executable,
-        "-m",
-        "keras_shrink",
-        "shrink",
-        "none.keras",
-        "--data",
-        "none.npz",
-        "--flash",
-        "1k",
-    ]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=files)
+def test_bad_input_ends_with_2_and_without_a_traceback(tmp_path):
+    missing = ["none.keras", "--data", str(tmp_path / "none.npz"), "--flash", "1k"]
+    command = [sys.executable, "-m", "keras_shrink", "shrink", *missing]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 2
-    assert done.stderr == "error: There is no such file. Received: 'none.npz'.\n"
+    assert done.stderr == f"error: There is no such file. Received: {str(tmp_path / 'none.npz')!r}.\n"
