@@ -23,7 +23,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
 
-SEEDS, TRIALS = range(5), 20
+SEEDS, TRIALS = range(5), 16
 STRATEGIES = ("random", "evolution", "reinforcement", "gradient")
 HELD_BACK = 800
 

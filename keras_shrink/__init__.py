@@ -19,6 +19,7 @@ _HOMES: dict[str, str] = {
     "NofM": "pruning.patterns",
     "Pruner": "pruning.pruner",
     "QuantizationPhases": "quantization.phases",
+    "SpaceAround": "trained_space",
     "WeightOnly": "quantization.config",
     "bake": "baking",
     "calibrate": "quantization.quantize",

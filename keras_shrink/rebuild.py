@@ -128,6 +128,8 @@ def _rebuild_functional(model, copies, behind_input, shapes):
 
     def call(layer, *args, **kwargs):
         args, kwargs = keras.tree.map_structure(lambda x: inserted.get(id(x), x), (args, kwargs))
+        if kwargs.get("mask", 0) is None:  # which a layer in another's place may not take
+            del kwargs["mask"]
         if id(layer) in copies.stand_ins:
             # A bare operation takes tensors and numbers one by one, a layer the tensors alone.
             tensors = [x for x in keras.tree.flatten((args, kwargs)) if isinstance(x, keras.KerasTensor)]
