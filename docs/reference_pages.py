@@ -10,7 +10,7 @@ from mkdocs.structure.files import File
 
 ROOT = Path(__file__).resolve().parent.parent
 TITLES = {
-    "shrink": "The whole way",
+    "shrinking": "The whole way",
     "pruning": "Pruning",
     "schedules": "Schedules",
     "select": "Choosing layers",
@@ -66,10 +66,10 @@ def pages():
     found = {page: [] for page in TITLES}
     for name, path in public_names("keras_shrink").items():
         room = path.split(".")[1]
-        found[room if room in TITLES else "shrink"].append((f"ks.{name}", path))
+        found[room if room in TITLES else "shrinking"].append((f"ks.{name}", path))
     modules = _tables(ast.parse((ROOT / "keras_shrink/__init__.py").read_text(encoding="utf-8")))["_MODULES"]
     for module in modules:
-        known = {path for _, path in found[module]}
+        known = {path for _, path in found.setdefault(module, [])}
         names = public_names(f"keras_shrink.{module}")
         found[module] += [(f"ks.{module}.{name}", path) for name, path in names.items() if path not in known]
     names = public_names("keras_shrink.search.spaces")
@@ -78,9 +78,14 @@ def pages():
     return found
 
 
+def title(page):
+    """Returns what a page of the reference is called."""
+    return TITLES.get(page, page.capitalize())
+
+
 def page_text(page, names):
     """Returns the Markdown of a page of the reference."""
-    parts = [f"# {TITLES[page]}"]
+    parts = [f"# {title(page)}"]
     for name, path in names:
         parts.append(f"::: {path}\n    options:\n      heading: {name}\n      toc_label: {name}")
     return "\n\n".join(parts) + "\n"
@@ -91,7 +96,7 @@ def index_text(found):
     lines = ["# Reference", "", "`import keras_shrink as ks`, `import tflite_export as te`.", ""]
     for page, names in found.items():
         links = ", ".join(f"[`{name}`][{path}]" for name, path in names)
-        lines.append(f"- [{TITLES[page]}]({page}.md): {links}")
+        lines.append(f"- [{title(page)}]({page}.md): {links}")
     return "\n".join(lines) + "\n"
 
 
@@ -108,7 +113,7 @@ def on_config(config):
     forgotten = [page.name for page in sorted((ROOT / "docs").glob("*.md")) if page.name not in known]
     config.nav += [{"More": forgotten}] if forgotten else []
     entries = [{"All names": "reference/index.md"}]
-    entries += [{title: f"reference/{page}.md"} for page, title in TITLES.items()]
+    entries += [{title(page): f"reference/{page}.md"} for page in pages()]
     config.nav.append({"Reference": entries})
     return config
 
