@@ -73,7 +73,7 @@ def moved_digits(folder, copies):
 class Some(keras.utils.PyDataset):
     """An epoch of as many moved digits as there are digits, drawn from all of them."""
 
-    def __init__(self, x, y, batch_size=128, epoch_size=60_000, seed=0):
+    def __init__(self, x, y, batch_size=256, epoch_size=60_000, seed=0):
         super().__init__()
         self.x, self.y, self.batch_size, self.epoch_size = x, y, batch_size, epoch_size
         self.random = np.random.default_rng(seed)
@@ -255,8 +255,8 @@ def main():
     parser.add_argument("--digits", type=int, default=20_000, help="that candidates are trained on")
     parser.add_argument("--search-epochs", type=int, default=2)
     parser.add_argument("--bits", type=int, default=8, choices=(8, 4))
-    parser.add_argument("--float-epochs", type=int, default=16)
-    parser.add_argument("--epochs", type=int, default=14)
+    parser.add_argument("--float-epochs", type=int, default=10)
+    parser.add_argument("--epochs", type=int, default=8)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--minutes", type=float, default=1e6)
     given = parser.parse_args()

@@ -36,6 +36,7 @@ class RegularizedEvolution(OneByOne):
 
     def before_trial(self, study, trial):
         """Draws the parent of a trial and the choice to change; none before there are enough."""
+        super().before_trial(study, trial)
         alive = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))[-self.population :]
         if len(alive) < self.tournament:
             return

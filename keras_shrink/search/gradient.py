@@ -53,7 +53,7 @@ class Gradient(OneByOne):
         super().__init__(seed)
         self.epochs, self.batch_size, self.learning_rate = epochs, batch_size, learning_rate
         self.warm_up, self.temperatures, self.cost_weight = warm_up, temperatures, cost_weight
-        self.draws, self.seed = draws, seed
+        self.draws = draws
         self._proposals: dict[int, dict] = {}
 
     def prepare(self, space, train, limits, folder):
@@ -100,6 +100,7 @@ class Gradient(OneByOne):
 
     def before_trial(self, study, trial):
         """Draws some candidates and keeps the likeliest of those that fit and are new."""
+        super().before_trial(study, trial)
         known = {frozenset(other.params.items()) for other in study.get_trials(deepcopy=False)}
         best = -np.inf
         for _ in range(self.draws):

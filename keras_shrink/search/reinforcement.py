@@ -35,6 +35,7 @@ class Reinforce(OneByOne):
 
     def before_trial(self, study, trial):
         """Replays the trials that were trained."""
+        super().before_trial(study, trial)
         trials = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
         self._logits = self._policy(trials) if len(trials) >= self.warm_up else {}
 

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from optuna.samplers import NSGAIISampler, RandomSampler, TPESampler
+from optuna.samplers import NSGAIISampler, TPESampler
 
 from keras_shrink.search.evolution import RegularizedEvolution
 from keras_shrink.search.gradient import Gradient
 from keras_shrink.search.reinforcement import Reinforce
+from keras_shrink.search.sampler import Afresh, OneByOne
 
 STRATEGIES = {
-    "random": lambda seed: RandomSampler(seed),
+    "random": lambda seed: OneByOne(seed),
     "evolution": lambda seed: RegularizedEvolution(seed=seed),
     "reinforcement": lambda seed: Reinforce(seed=seed),
     "gradient": lambda seed: Gradient(seed=seed),
-    "bayesian": lambda seed: TPESampler(seed=seed, n_startup_trials=10),
-    "nsga2": lambda seed: NSGAIISampler(seed=seed, population_size=24),
+    "bayesian": lambda seed: Afresh(lambda own: TPESampler(seed=own, n_startup_trials=10), seed),
+    "nsga2": lambda seed: Afresh(lambda own: NSGAIISampler(seed=own, population_size=24), seed),
 }
 
 
