@@ -166,7 +166,8 @@ def search(
     space: Annotated[
         str,
         typer.Argument(
-            help="ds_cnn, inverted_residual, resnet, cnn_1d, mlp, or FILE.py:FUNCTION.", show_default=False
+            help="ds_cnn, inverted_residual, resnet, cnn_1d, mlp, small_rnn, or FILE.py:FUNCTION.",
+            show_default=False,
         ),
     ],
     data: Annotated[Path, typer.Option(help=".npz with x_train and y_train, x_val and y_val if you like.")],
@@ -176,7 +177,7 @@ def search(
     instructions: Annotated[str | None, typer.Option(help='On a Cortex-M4, such as "5M".')] = None,
     macs: Annotated[str | None, typer.Option(help="Multiply-accumulates.")] = None,
     strategy: Annotated[
-        str, typer.Option(help="random, evolution, reinforcement, bayesian or nsga2.")
+        str, typer.Option(help="random, evolution, reinforcement, gradient, bayesian or nsga2.")
     ] = "evolution",
     trials: Annotated[int, typer.Option(help="Candidates to train, by all processes together.")] = 50,
     epochs: Annotated[int, typer.Option(help="Of each candidate.")] = 10,

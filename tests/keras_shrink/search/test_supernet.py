@@ -45,7 +45,7 @@ def give(model, shared):
             target.assign(source[tuple(slice(s, s + n) for s, n in zip(starts, target.shape, strict=True))])
 
 
-def same_outputs(supernet, model, shape):
+def assert_same_outputs(supernet, model, shape):
     x = np.random.default_rng(0).normal(size=(6, *shape)).astype("float32")
     np.testing.assert_allclose(keras.ops.softmax(supernet(x)), model(x, training=True), atol=2e-4)
 
@@ -58,7 +58,7 @@ def test_with_all_probability_on_a_candidate_it_computes_what_the_candidate_does
     shared = [weights for weights in supernet.shared if weights]
     layers = sum(hasattr(layer, "kernel") for layer in model.layers)
     give(model, [*shared[: layers - 1], shared[-1]])
-    same_outputs(supernet, model, (12, 9, 1))
+    assert_same_outputs(supernet, model, (12, 9, 1))
 
 
 @pytest.mark.parametrize("pool", [False, True])
@@ -78,7 +78,7 @@ def test_operators_and_pools_are_mixed(pool, separable):
     first, full, depthwise, pointwise, last = (weights for weights in supernet.shared if weights)
     shared = [first, depthwise, pointwise, last] if separable else [first, full, last]
     give(model, shared)
-    same_outputs(supernet, model, (23, 3))
+    assert_same_outputs(supernet, model, (23, 3))
 
 
 @pytest.mark.parametrize("filters", [8, 12])
@@ -97,7 +97,7 @@ def test_short_cuts_are_there_as_far_as_shapes_are_equal(filters):
     assert ("add" in [step.kind for step in sketch.steps]) == (filters == 8)
     model = build(sketch)
     give(model, [weights for weights in supernet.shared if weights])
-    same_outputs(supernet, model, (8, 8, 3))
+    assert_same_outputs(supernet, model, (8, 8, 3))
 
 
 @pytest.mark.parametrize("filters", [8, 12])
@@ -110,7 +110,7 @@ def test_projections_are_there_as_far_as_shapes_differ(filters):
     stem, inside, outside, project, *_, last = shared
     found = [stem, inside, outside, last] if filters == 8 else [stem, inside, outside, project, last]
     give(model, found)
-    same_outputs(supernet, model, (8, 8, 3))
+    assert_same_outputs(supernet, model, (8, 8, 3))
 
 
 @pytest.mark.parametrize("units", [8, 4])
@@ -128,7 +128,7 @@ def test_an_lstm_of_fewer_units_is_the_first_part_of_a_larger_one(units):
     cell.set_weights([kernel.reshape(4, -1), recurrent[:units].reshape(units, -1), beta.reshape(-1)])
     dense.set_weights([np.array(last["kernel"])[:units], np.array(last["beta"])])
     conv.kernel.assign(first["kernel"])
-    same_outputs(supernet, model, (12, 3))
+    assert_same_outputs(supernet, model, (12, 3))
 
 
 def test_every_choice_that_matters_gets_a_gradient():
