@@ -92,8 +92,8 @@ def search_architecture(
     if hasattr(sampler, "prepare"):
         sampler.prepare(space, train, limits, folder)
     study = records.open_study(kept, "search", sampler, objectives=objectives)
-    if hasattr(space, "first") and not study.get_trials(deepcopy=False):
-        study.enqueue_trial(space.first)
+    if hasattr(space, "first"):
+        study.enqueue_trial(space.first, skip_if_exists=True)
     inherits = getattr(sampler, "inherit_weights", False)
     for _ in watched(range(trials), "searching"):
         records.recover(study)
