@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from pathlib import Path
 
@@ -13,6 +14,11 @@ from keras_shrink.search.costs import cost_of
 from keras_shrink.search.expected_cost import excess
 from keras_shrink.search.sampler import OneByOne
 from keras_shrink.search.supernet import Supernet
+
+try:
+    import fcntl
+except ImportError:  # on Windows, where processes that share a folder must not begin at once
+    fcntl = None  # type: ignore[assignment]
 
 
 class Gradient(OneByOne):
@@ -57,17 +63,18 @@ class Gradient(OneByOne):
         self._proposals: dict[int, dict] = {}
 
     def prepare(self, space, train, limits, folder):
-        """Trains the supernet, or reads what it learned in that folder.
+        """Trains the supernet, or reads what it learned in that folder; one process does, others wait.
 
         Raises:
             ValueError: If candidates of the space cannot be mixed.
         """
         self._space, self._limits = space, limits
         kept = Path(folder) / "policy.json"
-        if not kept.exists():
-            chances = self._trained(space, train, limits, folder)
-            kept.with_suffix(".part").write_text(json.dumps(chances))
-            kept.with_suffix(".part").replace(kept)
+        with _alone(kept.with_suffix(".lock")):
+            if not kept.exists():
+                chances = self._trained(space, train, limits, folder)
+                kept.with_suffix(".part").write_text(json.dumps(chances))
+                kept.with_suffix(".part").replace(kept)
         self.chances = {name: np.array(each) for name, each in json.loads(kept.read_text()).items()}
 
     def _trained(self, space, train, limits, folder):
@@ -119,6 +126,16 @@ class Gradient(OneByOne):
     def after_trial(self, study, trial, state, values):
         """Forgets the proposal."""
         self._proposals.pop(trial.number, None)
+
+
+@contextlib.contextmanager
+def _alone(path):
+    """Waits until no other process is in here; one that is killed leaves."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as lock:
+        if fcntl is not None:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 class _Likely(Drawn):

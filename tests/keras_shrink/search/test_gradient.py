@@ -1,5 +1,8 @@
 """The policy that a supernet learns."""
 
+import time
+from concurrent.futures import ThreadPoolExecutor
+
 import keras
 import numpy as np
 import pytest
@@ -72,6 +75,21 @@ def test_a_supernet_that_was_killed_goes_on(tmp_path, monkeypatch):
     monkeypatch.setattr(Supernet, "fit", watched(stop=None))
     learned(tmp_path, epochs=4)
     assert epochs == [0, 1, 2, 3]
+
+
+def test_of_several_workers_one_trains_the_supernet(tmp_path, monkeypatch):
+    trained = []
+
+    def slow(self, *_):
+        trained.append(self)
+        time.sleep(0.3)
+        return {"layers": [0.2, 0.8]}
+
+    monkeypatch.setattr(Gradient, "_trained", slow)
+    with ThreadPoolExecutor(3) as pool:
+        found = list(pool.map(lambda _: learned(tmp_path / "shared"), range(3)))
+    assert len(trained) == 1
+    assert [chances["layers"].tolist() for chances in found] == [[0.2, 0.8]] * 3
 
 
 def test_the_expected_cost_is_about_the_true_one():
