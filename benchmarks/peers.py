@@ -130,7 +130,7 @@ def without_training(model, x, x_test, y_test):
 
     calibration = x[:500]
     makers = {
-        "keras_shrink, calibrate": lambda: te.convert(ks.calibrate(model, calibration)).content,
+        "keras_shrink, calibrate": lambda: te.convert(ks.calibrate(model, calibration)).bytes,
         "TFLiteConverter, representative data": lambda: by_tensorflow(model, calibration),
     }
     for name, make in makers.items():
@@ -159,13 +159,13 @@ def ours(task, seed):
     else:
         model = compiled(keras, network(keras, task), 2e-3)
         model.fit(x, y, batch_size=BATCH, epochs=FLOAT_EPOCHS[task], verbose=0)
-    plain, seconds = timed(lambda: te.convert(model, dtype="float32").content)
+    plain, seconds = timed(lambda: te.convert(model, dtype="float32").bytes)
     rows = [("float", accuracy(plain, x_test, y_test), len(plain), None, seconds)]
     rows += without_training(model, x, x_test, y_test)
     if task != RESNET8:
         qat = compiled(keras, ks.quantize(model), 2e-4)
         qat.fit(x, y, batch_size=BATCH, epochs=QAT_EPOCHS[task], verbose=0)
-        content, seconds = timed(lambda: te.convert(qat).content)
+        content, seconds = timed(lambda: te.convert(qat).bytes)
         cost = step_cost(ks.quantize(model), compiled(keras, network(keras, task), 2e-4), x, y)
         rows.append(
             ("keras_shrink, quantize and fit", accuracy(content, x_test, y_test), len(content), cost, seconds)

@@ -18,10 +18,14 @@ from keras_shrink.rebuild import check_rebuildable, rebuild
 from keras_shrink.weights import Transformed
 
 _LARGEST_TABLE = 256
+_FIRST_END = 6.0
+_HARDLY_ANY = 1e-9  # batches seen: more than none, and the mean with the first one is the first one
 
 
 def quantize_model(to_quantize, quantized_layer_name_prefix=None):
     """Returns a copy of a model that trains with int8 arithmetic: `keras_shrink.quantize(model)`.
+
+    Until it sees data its ranges are -6 to 6, so that it converts as it is, which natively is an error.
 
     Args:
         to_quantize: A built Functional or Sequential model. It is not touched.
@@ -32,7 +36,7 @@ def quantize_model(to_quantize, quantized_layer_name_prefix=None):
     >>> quantize_model(model).get_layer("fc").name
     'fc'
     """
-    return quantize(to_quantize)
+    return _with_first_ranges(quantize(to_quantize))
 
 
 def quantize_apply(model, scheme=None, quantized_layer_name_prefix=None):
@@ -86,7 +90,16 @@ def quantize_apply(model, scheme=None, quantized_layer_name_prefix=None):
     with inner_classes(plain):
         quantized = quantize(plain, config, overrides=overrides)
     fixed = {name: wish.fixed for name, wish in wishes.items() if wish.fixed is not None}
-    return _with_fixed_ranges(quantized, fixed) if fixed else quantized
+    return _with_first_ranges(_with_fixed_ranges(quantized, fixed) if fixed else quantized)
+
+
+def _with_first_ranges(quantized):
+    """Gives every observed range a value that the first batch takes the place of."""
+    for layer in quantized._flatten_layers(include_self=False):
+        if isinstance(layer, ActivationQuantizer):
+            layer.set_range(0.0 if layer.starts_at_zero else -_FIRST_END, _FIRST_END)
+            layer.batches_seen.assign(_HARDLY_ANY)
+    return quantized
 
 
 def _unwrapped(model):

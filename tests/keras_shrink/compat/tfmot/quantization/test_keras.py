@@ -107,6 +107,16 @@ def test_a_whole_model_is_saved_loaded_and_converted_by_either(tmp_path):
     assert np.abs(interpreter.get_tensor(made["index"]) - loaded.predict(X[:1], verbose=0)).max() <= 2 * step
 
 
+def test_a_model_that_has_seen_no_data_converts_and_the_first_batch_gives_the_ranges():
+    base_model = setup_model()
+    qat = quantization.quantize_model(base_model)
+    assert output_scale(te.convert(qat)) == pytest.approx(12 / 255, rel=1e-6)
+    qat(X, training=True)
+    last = qat.get_layer("fc").outputs_through[-1]
+    made = base_model(X).numpy()
+    assert last.range() == pytest.approx((made.min(), made.max()), rel=0.05)
+
+
 def test_some_layers_by_cloning():
     base_model = keras.Sequential(
         [keras.Input((20,)), keras.layers.Dense(12, activation="elu"), keras.layers.Dense(10, name="last")]
