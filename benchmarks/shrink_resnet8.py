@@ -2,11 +2,11 @@
 
     KERAS_SHRINK_DATA=... KERAS_SHRINK_MODELS=... python benchmarks/shrink_resnet8.py
 
-`mlperf_resnet8.h5` has 318,144 bytes as a float `.tflite`; the budget is 31,800 bytes of `.tflite`. The recipe
-cuts channels out, trains what is left with int8 arithmetic, gives the weights 4 bits, and trains again, each
-time with the original as teacher, on mirrored and shifted pictures. Steps are recorded on 2,000 of the
+`mlperf_resnet8.h5` has 318,144 bytes as a float `.tflite`; the budget is 31,800 bytes of `.tflite`. The
+recipe cuts channels out, trains what is left with int8 arithmetic, gives the weights 4 bits, and trains again,
+each time with the original as teacher, on mirrored and shifted pictures. Steps are recorded on 2,000 of the
 training pictures, which are not trained on. What counts is the accuracy of the file on all 10,000 test
-pictures in TFLM's arithmetic (the standalone C, found equal to TFLM on the first 100), computed once, at the
+pictures in TFLM's arithmetic (its standalone C, found equal to TFLM on the first 100), computed once, at the
 end.
 
 A run begins no further epoch after `--minutes`; the same command goes on from the files in `--folder`.
@@ -25,8 +25,6 @@ import real_data
 
 import keras_shrink as ks
 from keras_shrink import scoring
-from keras_shrink.shrinking.recipe import Planned, Recipe
-from keras_shrink.shrinking.training import Training
 from tflite_export import affine, tflm
 from tflite_export.c import native
 
@@ -65,14 +63,14 @@ def main():
     model = keras.saving.load_model(real_data.model_path("mlperf_resnet8.h5"), compile=False)
     train = x[HELD_OUT:], y[HELD_OUT:]
     steps = (
-        Planned(
+        ks.shrinking.Planned(
             "prune_channels",
             {"parameters": options.parameters, "multiple": 2},
             epochs=options.epochs[0],
             learning_rate=options.rates[0],
             max_accuracy_drop=1.0,
         ),
-        Planned(
+        ks.shrinking.Planned(
             "int4",
             {"share": options.four_bits},
             epochs=options.epochs[1],
@@ -80,6 +78,7 @@ def main():
             max_accuracy_drop=1.0,
         ),
     )
+    training = ks.shrinking.Training(augment="pictures", label_weight=options.label_weight)
     began = time.time()
     result = ks.shrink(
         model,
@@ -87,7 +86,7 @@ def main():
         (x[:HELD_OUT], y[:HELD_OUT]),
         ks.Budget(flash=FLOAT_BYTES // 10 - 14, runtime="tflm", max_accuracy_drop=1.0),
         folder=options.folder,
-        recipe=Recipe(steps, Training(augment="pictures", label_weight=options.label_weight)),
+        recipe=ks.shrinking.Recipe(steps, training),
         seed=options.seed,
         minutes=options.minutes,
     )
