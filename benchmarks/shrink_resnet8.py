@@ -3,10 +3,11 @@
     KERAS_SHRINK_DATA=... KERAS_SHRINK_MODELS=... python benchmarks/shrink_resnet8.py
 
 `mlperf_resnet8.h5` has 318,144 bytes as a float `.tflite`; the budget is 31,800 bytes of `.tflite`. The
-recipe cuts channels out, trains what is left with int8 arithmetic, gives the weights 4 bits, and trains again.
-The teacher is the original, on mirrored and shifted pictures. Steps are recorded on 2,000 of the training
-pictures, which are not trained on. What counts is the accuracy of the file on all 10,000 test pictures in
-TFLM's arithmetic (its standalone C, found equal to TFLM on the first 100), computed once, at the end.
+recipe cuts channels out, trains what is left with int8 arithmetic, gives the weights 4 bits, and trains
+again. The teacher is the original, on mirrored and shifted pictures. Steps are recorded on 2,000 of the
+training pictures, which are not trained on. What counts is the accuracy of the file on all 10,000 test
+pictures in TFLM's arithmetic (its standalone C, found equal to TFLM on the first 100), computed once, at
+the end.
 
 A run begins no further epoch after `--minutes`; the same command goes on from the files in `--folder`.
 """

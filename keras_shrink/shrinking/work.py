@@ -155,7 +155,7 @@ class Work:
         except (ValueError, *measuring.CANNOT) as error:
             self._reject(planned, self.sizes, self.accuracy, began, f"not possible: {_sentence(error)}")
             return
-        objection = "" if self.recipe.steps else self._objection(sizes)
+        objection = "" if self.recipe.steps else self._objection(planned.technique, sizes)
         if planned.technique != "train" and objection:
             self._reject(planned, sizes, self.accuracy, began, objection)
             return
@@ -197,8 +197,14 @@ class Work:
         forms.save(self.folder, _TRYING, form, integer, **tag)
         return form, integer
 
-    def _objection(self, sizes):
+    def _objection(self, name, sizes):
         """Returns why what was measured is no step forward, "" where it is."""
+        for step in reversed(self.journal.steps):
+            if step.accepted:
+                break
+            known = step.flash_bytes, step.ram_bytes, step.instructions
+            if step.name == name and known == (sizes.flash_bytes, sizes.ram_bytes, sizes.instructions):
+                return "comes to the same as what was taken back"
         now, then = self.budget.needs(self.sizes), self.budget.needs(sizes)
         spoiled = [name for name in then if now[name] <= 1 < then[name]]
         if spoiled:
