@@ -99,6 +99,7 @@ class ShrinkResult:
             metric=self.metric,
             budget=self.budget,
             files=paths,
+            strips=self.strips,
         )
         return (*paths, page.save(folder / "report.html"))
 
