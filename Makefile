@@ -11,7 +11,7 @@ demo: $(READY)
 	$(BIN)/keras-shrink demo
 
 test: check docs
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 
 check: $(READY)
 	$(BIN)/ruff check .
