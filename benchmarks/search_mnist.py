@@ -178,16 +178,11 @@ def find(given):
     return {"accuracy": 100 * found.best.accuracy, **found.best.choices}
 
 
-def distilled(temperature=2.0):
+@keras.saving.register_keras_serializable("search_mnist")
+def distilled(taught, logits, temperature=2.0):
     """Returns the loss of logits against the teacher's."""
-
-    def loss(taught, logits):
-        soft = keras.ops.softmax(keras.ops.cast(taught, "float32") / temperature)
-        return temperature * keras.losses.categorical_crossentropy(
-            soft, logits / temperature, from_logits=True
-        )
-
-    return loss
+    soft = keras.ops.softmax(keras.ops.cast(taught, "float32") / temperature)
+    return temperature * keras.losses.categorical_crossentropy(soft, logits / temperature, from_logits=True)
 
 
 def choices_path(given):
@@ -207,11 +202,11 @@ def train(given):
     else:
         model = search.build(space(Chosen(json.loads(choices_path(given).read_text()))))
         name = f"float_{given.weights}_{given.seed}"
-        fit(model, data, given, name, loss=distilled(), rate=1e-2, epochs=given.float_epochs)
+        fit(model, data, given, name, loss=distilled, rate=1e-2, epochs=given.float_epochs)
         model.save(trained)
     qat = ks.quantize(model, ks.Int8(weight_bits=given.bits))
     name = f"int{given.bits}_{given.weights}_{given.seed}"
-    fit(qat, data, given, name, loss=distilled(), rate=3e-3, epochs=given.epochs)
+    fit(qat, data, given, name, loss=distilled, rate=3e-3, epochs=given.epochs)
     te.convert(qat).save(folder / f"{name}.tflite")
     return {"float accuracy": 100 * scoring.keras_score(model, digits()[1])} | measured(
         folder / f"{name}.tflite"
