@@ -50,7 +50,7 @@ def main():
     parser.add_argument("--parameters", type=float, default=0.624, help="Share that the cut leaves.")
     parser.add_argument("--four-bits", type=float, default=0.96, help="Share of the weights with 4 bits.")
     parser.add_argument(
-        "--epochs", type=int, nargs=2, default=(2, 10), help="After the cut, and with 4 bits."
+        "--epochs", type=int, nargs=2, default=(4, 20), help="After the cut, and with 4 bits."
     )
     parser.add_argument("--rates", type=float, nargs=2, default=(2e-3, 1e-3))
     parser.add_argument("--label-weight", type=float, default=0.3)
