@@ -75,7 +75,7 @@ def matched(kernel, moments, multiplier, *, rounds=20):
     best = relative_error(kernel, depthwise, pointwise, regular)
     for _ in range(rounds):
         spread = _spread(depthwise)
-        pointwise = np.linalg.lstsq(spread.T @ regular @ spread, spread.T @ target, rcond=None)[0]
+        pointwise = _solved(spread.T @ regular @ spread, spread.T @ target)
         pointwise = pointwise.reshape(channels, multiplier, filters)
         depthwise = _solved_depthwise(regular, target, pointwise, positions)
         error = relative_error(kernel, depthwise, pointwise, regular)
@@ -101,5 +101,11 @@ def _solved_depthwise(moments, target, pointwise, positions):
     system = np.einsum("paqb,ambn->pamqbn", moments, among, optimize=True)
     size = positions * channels * multiplier
     known = np.einsum("paf,amf->pam", target.reshape(positions, channels, -1), pointwise)
-    solution = np.linalg.lstsq(system.reshape(size, size), known.ravel(), rcond=None)[0]
+    solution = _solved(system.reshape(size, size), known.ravel())
     return solution.reshape(positions, channels, multiplier)
+
+
+def _solved(system, known):
+    """Returns the solution of the equations of least squares; one near it where channels are silent."""
+    ridge = max(1e-12 * np.trace(system) / len(system), 1e-300)
+    return np.linalg.solve(system + ridge * np.eye(len(system)), known)
