@@ -2,12 +2,13 @@
 
     KERAS_SHRINK_DATA=... python benchmarks/peers.py --peers-venv /tmp/peers --results peers.json
 
-The same float networks for all: an MLP and a CNN on MNIST-1D, a CNN on UCI HAR (two-dimensional
-convolutions, which tensorflow-model-optimization knows), ResNet8 on CIFAR-10 as MLPerf Tiny trained it (with
-KERAS_SHRINK_MODELS). Without training: `ks.calibrate`, TFLiteConverter, ai-edge-quantizer and Keras's own
-`model.quantize("int8")`, with the same 500 inputs. With the same few epochs of quantization-aware training:
-`ks.quantize` and tensorflow-model-optimization on tf_keras. That one and ai-edge-quantizer run in a virtual
-environment of their own, which is made when it is missing.
+The same float networks for all: an MLP and a CNN on MNIST-1D, a CNN (two-dimensional convolutions, which
+tensorflow-model-optimization knows) and an LSTM on UCI HAR, DS-CNN on keywords, LeNet-5 (Caffe's) on MNIST,
+ResNet8 on CIFAR-10 as MLPerf Tiny trained it (with KERAS_SHRINK_MODELS). Without training: `ks.calibrate`,
+TFLiteConverter, ai-edge-quantizer and Keras's own `model.quantize("int8")`, with the same 500 inputs. With
+the same few epochs of quantization-aware training: `ks.quantize` and tensorflow-model-optimization on
+tf_keras. That one and ai-edge-quantizer run in a virtual environment of their own, which is made when it
+is missing; what they refuse is printed, and called so in the table.
 
 Accuracy is that of the file on the whole test set by LiteRT; of Keras's own quantization, which makes no int8
 file, that of the Keras model. Step costs are CPU time over the float step of the same framework, in turns, on
@@ -34,9 +35,24 @@ os.environ.setdefault("TF_NUM_INTEROP_THREADS", "1")
 
 import numpy as np
 
-SHAPES = {"mnist1d mlp": ((40,), 10), "mnist1d cnn": ((40, 1, 1), 10), "uci_har cnn": ((128, 1, 9), 6)}
-FLOAT_EPOCHS = {"mnist1d mlp": 40, "mnist1d cnn": 40, "uci_har cnn": 10}
-QAT_EPOCHS = {"mnist1d mlp": 8, "mnist1d cnn": 8, "uci_har cnn": 3}
+SHAPES = {
+    "mnist1d mlp": ((40,), 10),
+    "mnist1d cnn": ((40, 1, 1), 10),
+    "uci_har cnn": ((128, 1, 9), 6),
+    "uci_har lstm": ((128, 9), 6),
+    "kws12 ds_cnn": ((49, 10, 1), 12),
+    "mnist lenet": ((28, 28, 1), 10),
+}
+# Epochs in float and of quantization-aware training.
+EPOCHS = {
+    "mnist1d mlp": (40, 8),
+    "mnist1d cnn": (40, 8),
+    "uci_har cnn": (10, 3),
+    "uci_har lstm": (20, 4),
+    "kws12 ds_cnn": (20, 4),
+    "mnist lenet": (3, 1),
+}
+SCALES = {"kws12": (83.0, 0.5847029 / 50.0), "mnist": (0.0, 1 / 255)}  # what is subtracted, then the factor
 RESNET8 = "cifar10 resnet8"
 BATCH = 64
 COLUMNS = ("network", "by", "accuracy", ".tflite bytes", "step", "conversion s")
@@ -47,13 +63,29 @@ def network(keras, task):
     shape, classes = SHAPES[task]
     layers = keras.layers
     x = inputs = keras.Input(shape)
-    if len(shape) == 1:
+
+    def normalized(x):
+        return layers.ReLU()(layers.BatchNormalization()(x))
+
+    if task == "mnist1d mlp":
         for _ in range(2):
             x = layers.Dense(96, activation="relu")(x)
+    elif task == "uci_har lstm":
+        x = layers.LSTM(32)(x)
+    elif task == "kws12 ds_cnn":
+        x = normalized(layers.Conv2D(64, (10, 4), strides=2, padding="same", use_bias=False)(x))
+        for _ in range(4):
+            x = normalized(layers.DepthwiseConv2D(3, padding="same", use_bias=False)(x))
+            x = normalized(layers.Conv2D(64, 1, use_bias=False)(x))
+        x = layers.GlobalAveragePooling2D()(x)
+    elif task == "mnist lenet":
+        for filters in (20, 50):
+            x = layers.MaxPooling2D(2)(layers.Conv2D(filters, 5)(x))
+        x = layers.Dense(500, activation="relu")(layers.Flatten()(x))
     else:
         for filters in (16, 32, 32):
             x = layers.Conv2D(filters, (5, 1), strides=(2, 1), padding="same", use_bias=False)(x)
-            x = layers.ReLU()(layers.BatchNormalization()(x))
+            x = normalized(x)
         x = layers.GlobalAveragePooling2D()(x)
     return keras.Model(inputs, layers.Dense(classes)(x))
 
@@ -69,7 +101,8 @@ def data(task):
 
     (x, y), (x_test, y_test) = real_data.load(task.split()[0])
     shape = (32, 32, 3) if task == RESNET8 else SHAPES[task][0]
-    x, x_test = (each.astype("float32").reshape(-1, *shape) for each in (x, x_test))
+    zero, factor = SCALES.get(task.split()[0], (0.0, 1.0))
+    x, x_test = (((each.astype("float32") - zero) * factor).reshape(-1, *shape) for each in (x, x_test))
     return x, np.ravel(y), x_test, np.ravel(y_test)
 
 
@@ -117,7 +150,7 @@ def accuracy(content, x, y):
     graph = read(content)
     entry = graph.inputs[0]
     given = affine.quantize_array(x, entry) if entry.dtype == "int8" else x
-    (output,) = interpreters.run(graph, [given])
+    (output,) = interpreters.run(graph, [given], fresh=True)
     return float(np.mean(output.reshape(len(y), -1).argmax(axis=1) == y))
 
 
@@ -158,13 +191,13 @@ def ours(task, seed):
         model = keras.models.load_model(real_data.model_path("mlperf_resnet8.h5"), compile=False)
     else:
         model = compiled(keras, network(keras, task), 2e-3)
-        model.fit(x, y, batch_size=BATCH, epochs=FLOAT_EPOCHS[task], verbose=0)
+        model.fit(x, y, batch_size=BATCH, epochs=EPOCHS[task][0], verbose=0)
     plain, seconds = timed(lambda: te.convert(model, dtype="float32").bytes)
     rows = [("float", accuracy(plain, x_test, y_test), len(plain), None, seconds)]
     rows += without_training(model, x, x_test, y_test)
     if task != RESNET8:
         qat = compiled(keras, ks.quantize(model), 2e-4)
-        qat.fit(x, y, batch_size=BATCH, epochs=QAT_EPOCHS[task], verbose=0)
+        qat.fit(x, y, batch_size=BATCH, epochs=EPOCHS[task][1], verbose=0)
         content, seconds = timed(lambda: te.convert(qat).bytes)
         cost = step_cost(ks.quantize(model), compiled(keras, network(keras, task), 2e-4), x, y)
         rows.append(
@@ -182,10 +215,23 @@ def theirs(folder):
     found = {}
     for method in ("moving average", "min-max"):
         file = f"edge {method}.tflite"
-        found[f"ai-edge-quantizer, {method}"] = (file, None, edge(folder, x[:500], method, file))
+        found[f"ai-edge-quantizer, {method}"] = unless_refused(
+            lambda file=file, method=method: (file, None, edge(folder, x[:500], method, file))
+        )
     if task != RESNET8:
-        found["tfmot, quantize_model and fit"] = ("tfmot.tflite", *tfmot(folder, task, x, y))
+        found["tfmot, quantize_model and fit"] = unless_refused(
+            lambda: ("tfmot.tflite", *tfmot(folder, task, x, y))
+        )
     (folder / "found.json").write_text(json.dumps(found))
+
+
+def unless_refused(make):
+    """Returns what a peer made, or None if it raised; prints why."""
+    try:
+        return make()
+    except Exception as error:
+        print(f"refused: {type(error).__name__}: {str(error)[:300]}", file=sys.stderr)
+        return None
 
 
 def edge(folder, calibration, method, file):
@@ -225,7 +271,7 @@ def tfmot(folder, task, x, y):
     with np.load(folder / "weights.npz") as stored:
         model.set_weights([stored[f"arr_{i}"] for i in range(len(stored))])
     qat = compiled(tf_keras, toolkit.quantization.keras.quantize_model(model), 2e-4)
-    qat.fit(x, y, batch_size=BATCH, epochs=QAT_EPOCHS[task], verbose=0)
+    qat.fit(x, y, batch_size=BATCH, epochs=EPOCHS[task][1], verbose=0)
     content, seconds = timed(by_tensorflow, qat)
     (folder / "tfmot.tflite").write_bytes(content)
     other = compiled(tf_keras, toolkit.quantization.keras.quantize_model(model), 2e-4)
@@ -244,7 +290,11 @@ def from_peers(python, task, started):
         environment = os.environ | {"TF_USE_LEGACY_KERAS": "1"}
         subprocess.run([python, __file__, "--peer", folder], check=True, env=environment)
         rows = []
-        for by, (file, cost, seconds) in json.loads((folder / "found.json").read_text()).items():
+        for by, made in json.loads((folder / "found.json").read_text()).items():
+            if made is None:
+                rows.append((by, None, None, None, None))
+                continue
+            file, cost, seconds = made
             content = (folder / file).read_bytes()
             rows.append((by, accuracy(content, x_test, y_test), len(content), cost, seconds))
     return rows
@@ -272,7 +322,8 @@ def table(results):
         right, size, cost, seconds = (
             [run[i] for run in runs if run[i] is not None] for i in range(len(runs[0]))
         )
-        shown = f"{statistics.mean(right):.2%}" + (f" ({min(right):.2%})" if len(right) > 1 else "")
+        shown = f"{statistics.mean(right):.2%}" if right else "refused"
+        shown += f" ({min(right):.2%})" if len(right) > 1 else ""
         rest = [
             f"{statistics.mean(size):,.0f}" if size else "no int8 file",
             f"{statistics.median(cost):.2f}" if cost else "",
