@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tflite_export.c.write import write_c
+from tflite_export.c.write import RUNTIME, write_c
 from tflite_export.errors import ModelError
 from tflite_export.read import read
 
@@ -54,16 +54,31 @@ def run(tflite, samples, *, fresh=False) -> list[np.ndarray]:
         RuntimeError: If there is no C compiler.
     """
     graph = read(tflite)
-    compiler = host_compiler()
     with tempfile.TemporaryDirectory() as folder:
-        paths = write_c(graph, "net", folder, self_test=False)
+        sources = [path for path in write_c(graph, "net", folder, self_test=False) if path.suffix == ".c"]
         library = Path(folder, "net.so")
-        sources = [path for path in paths if path.suffix == ".c"]
-        command = [*compiler, "-std=c99", "-O2", "-shared", "-fPIC", "-o", library, *sources]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        if done.returncode:
-            raise ModelError(f"the generated C does not compile here: {done.stderr.strip()[:500]}")
+        for position, source in enumerate(sources):
+            if source.name != "net.c":
+                sources[position] = source.with_suffix(".o")
+                sources[position].write_bytes(_kernel(source.name))
+        _compile("-shared", "-o", library, *sources)
         return _run_library(ctypes.CDLL(str(library)), graph, samples, fresh)
+
+
+@functools.cache
+def _kernel(name):
+    """Returns the object code of a file of the runtime, which is the same for every model."""
+    with tempfile.TemporaryDirectory() as folder:
+        compiled = Path(folder, "kernel.o")
+        _compile("-c", "-o", compiled, RUNTIME / name)
+        return compiled.read_bytes()
+
+
+def _compile(*arguments):
+    command = [*host_compiler(), "-std=c99", "-O2", "-fPIC", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise ModelError(f"the generated C does not compile here: {done.stderr.strip()[:500]}")
 
 
 def _run_library(library, graph, samples, fresh):
