@@ -11,7 +11,7 @@ demo: $(READY)
 	$(BIN)/keras-shrink demo
 
 test: check docs
-	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 check: $(READY)
 	$(BIN)/ruff check .

@@ -11,6 +11,7 @@ import keras_shrink as ks
 import tflite_export as te
 from keras_shrink.quantization.quantize import activation_quantizers
 
+pytestmark = pytest.mark.slow
 STATE = "keeps its state"
 
 

@@ -15,6 +15,7 @@ from keras_shrink.shrinking.record import Journal
 from keras_shrink.shrinking.steps import TECHNIQUES
 from keras_shrink.shrinking.training import Pieces, Training
 
+pytestmark = pytest.mark.slow
 QUICK = Recipe(training=Training(epochs=2, batch_size=32, learning_rate=3e-3))
 
 
