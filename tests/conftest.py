@@ -1,6 +1,8 @@
 import collections
 import os
 
+import pytest
+
 # Before TensorFlow is imported by any test: quiet logs and one thread pool per worker.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
@@ -10,3 +12,22 @@ def pytest_collection_modifyitems(items):
     """Files with slow tests come first, so that no worker is left alone with one at the end."""
     slow = collections.Counter(item.path for item in items if item.get_closest_marker("slow"))
     items.sort(key=lambda item: -slow[item.path])
+
+
+@pytest.fixture(scope="session")
+def example_tflite():
+    """The model.tflite of the examples in docstrings and pages: 8 x 8 pixels, three classes."""
+    import keras
+    import numpy as np
+
+    import tflite_export as te
+
+    keras.utils.set_random_seed(0)
+    layers = [
+        keras.Input((8, 8, 1)),
+        keras.layers.Conv2D(8, 3, activation="relu"),
+        keras.layers.Flatten(),
+        keras.layers.Dense(3, activation="softmax"),
+    ]
+    x = np.random.default_rng(0).random((50, 8, 8, 1), "float32")
+    return te.convert(keras.Sequential(layers), x).bytes

@@ -5,7 +5,6 @@ import re
 import types
 from pathlib import Path
 
-import keras
 import numpy as np
 import pytest
 import typer
@@ -28,24 +27,11 @@ def test_links_lead_somewhere(path):
         assert (path.parent / target).exists(), target
 
 
-@pytest.fixture(scope="module")
-def tflite():
-    """The model.tflite that some pages speak of: 8 x 8 pixels, three classes."""
-    layers = [
-        keras.Input((8, 8, 1)),
-        keras.layers.Conv2D(8, 3, activation="relu"),
-        keras.layers.Flatten(),
-        keras.layers.Dense(3, activation="softmax"),
-    ]
-    x = np.random.default_rng(0).random((50, 8, 8, 1), "float32")
-    return te.convert(keras.Sequential(layers), x).bytes
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("path", [path for path in PAGES if blocks(path)], ids=lambda path: path.name)
-def test_the_python_runs_from_top_to_bottom(path, tflite, tmp_path, monkeypatch):
+def test_the_python_runs_from_top_to_bottom(path, example_tflite, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    Path("model.tflite").write_bytes(tflite)
+    Path("model.tflite").write_bytes(example_tflite)
     generator = np.random.default_rng(0)
     x = generator.normal(0, 1, (1024, 64)).astype("float32")
     names = {"x": x, "y": generator.integers(0, 10, 1024), "x_test": x[:100]}
