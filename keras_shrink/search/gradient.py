@@ -14,6 +14,7 @@ from keras_shrink.search.costs import cost_of
 from keras_shrink.search.expected_cost import excess
 from keras_shrink.search.sampler import OneByOne
 from keras_shrink.search.supernet import Supernet
+from keras_shrink.whole_file import write_whole
 
 try:
     import fcntl
@@ -73,8 +74,7 @@ class Gradient(OneByOne):
         with _alone(kept.with_suffix(".lock")):
             if not kept.exists():
                 chances = self._trained(space, train, limits, folder)
-                kept.with_suffix(".part").write_text(json.dumps(chances))
-                kept.with_suffix(".part").replace(kept)
+                write_whole(kept, lambda waiting: waiting.write_text(json.dumps(chances)))
         self.chances = {name: np.array(each) for name, each in json.loads(kept.read_text()).items()}
 
     def _trained(self, space, train, limits, folder):

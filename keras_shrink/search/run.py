@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections import Counter
 from pathlib import Path
 
@@ -23,6 +22,7 @@ from keras_shrink.search.result import SearchResult, result_of
 from keras_shrink.search.sketch import Sketch
 from keras_shrink.search.strategies import as_sampler
 from keras_shrink.search.training import Trainer, inherit, weights_of
+from keras_shrink.whole_file import write_whole
 from tflite_export.read import read
 
 _MOST_REJECTED_IN_A_ROW = 5000
@@ -72,6 +72,7 @@ def search_architecture(
         ValueError: If an argument is not allowed, or if no candidate fits.
 
     Example:
+    >>> import tempfile
     >>> import numpy as np
     >>> from keras_shrink.search import spaces
     >>> x, y = np.random.rand(64, 8).astype("float32"), np.random.randint(0, 2, 64)
@@ -178,7 +179,8 @@ def _run(study, trial, model, cost, task, keeping):
         study.tell(trial, state=optuna.trial.TrialState.FAIL)
         raise
     trial.set_user_attr(records.ACCURACY, accuracy)
-    _save(records.weights_path(folder, trial.number), weights_of(model))
+    weights = weights_of(model)
+    write_whole(records.weights_path(folder, trial.number), lambda waiting: np.savez(waiting, **weights))
     values = [accuracy if o == records.ACCURACY else getattr(cost, o) for o in objectives]
     study.tell(trial, values)
 
@@ -189,10 +191,3 @@ def _start_from_parent(study, trial, model, folder):
     if parent is not None and records.weights_path(folder, parent).exists():
         with np.load(records.weights_path(folder, parent)) as saved:
             inherit(model, dict(saved))
-
-
-def _save(path, weights):
-    """Writes all of the file or nothing."""
-    with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".npz", delete=False) as file:
-        np.savez(file, **weights)
-    Path(file.name).replace(path)

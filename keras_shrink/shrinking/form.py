@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ from keras_shrink.quantization.fake_quant import WeightRounding
 from keras_shrink.quantization.quantize import calibrate
 from keras_shrink.rebuild import rebuild
 from keras_shrink.weights import Transformed
+from keras_shrink.whole_file import write_whole
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,12 +81,11 @@ def kernel_layers(model):
 def save(folder, stem, form: Form, integer, **facts):
     """Writes a form and its integer model as files of the folder, the one that is looked for first last."""
     folder = Path(folder)
-    _save_model(integer, folder / f"{stem}.keras")
-    _save_model(form.model, folder / f"{stem}_float.keras")
+    write_whole(folder / f"{stem}.keras", integer.save)
+    write_whole(folder / f"{stem}_float.keras", form.model.save)
     entry: dict[str, Any] = {"four_bits": form.four_bits, "clusters": form.clusters, "strips": form.strips}
-    waiting = folder / f"{stem}.waiting"
-    waiting.write_text(json.dumps({"form": entry, **facts}), encoding="utf-8")
-    waiting.replace(folder / f"{stem}.json")
+    text = json.dumps({"form": entry, **facts})
+    write_whole(folder / f"{stem}.json", lambda waiting: waiting.write_text(text, encoding="utf-8"))
 
 
 def load(folder, stem):
@@ -100,12 +99,6 @@ def load(folder, stem):
     model = keras.saving.load_model(folder / f"{stem}_float.keras", compile=False)
     integer = keras.saving.load_model(folder / f"{stem}.keras", compile=False)
     return Form(model, tuple(entry["four_bits"]), entry["clusters"], entry["strips"]), integer, facts
-
-
-def _save_model(model, path):
-    waiting = path.with_name(f"waiting_{path.name}")
-    model.save(waiting)
-    os.replace(waiting, path)
 
 
 def _owners(model):

@@ -8,6 +8,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from keras_shrink.whole_file import write_whole
+
 _FILE = "steps.jsonl"
 
 
@@ -86,9 +88,8 @@ class Journal:
         self.steps.append(step)
 
     def _write(self, entries):
-        waiting = self.path.with_suffix(".waiting")
-        waiting.write_text("".join(json.dumps(entry) + "\n" for entry in entries), encoding="utf-8")
-        waiting.replace(self.path)
+        text = "".join(json.dumps(entry) + "\n" for entry in entries)
+        write_whole(self.path, lambda waiting: waiting.write_text(text, encoding="utf-8"))
 
 
 def _entries(path, lines):

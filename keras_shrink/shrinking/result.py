@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from keras_shrink.reporting.report import report
 from keras_shrink.shrinking.budget import Budget
 from keras_shrink.shrinking.record import StepRecord
 from keras_shrink.text_table import aligned
+from keras_shrink.whole_file import write_whole
 from tflite_export import TFLiteModel
 from tflite_export.c.array import write_c_array
 from tflite_export.c.write import render_c
@@ -86,9 +86,7 @@ class ShrinkResult:
         paths = write_files(files, folder)
         if self.budget.runtime == "tflm":
             paths = (*paths, *write_c_array(self.tflite, name, folder / "c"))
-        waiting = folder / "waiting_model.keras"
-        self.model.save(waiting)
-        os.replace(waiting, folder / "model.keras")
+        write_whole(folder / "model.keras", self.model.save)
         paths = (*paths, folder / "model.keras")
         page = report(
             self.original,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from keras_shrink.distillation.outputs import OutputMatching, SoftTargets
 from keras_shrink.quantization.ranges import FixedRange
 from keras_shrink.taps import replaced
 from keras_shrink.weights import Transformed
+from keras_shrink.whole_file import write_whole
 
 
 @dataclass(frozen=True)
@@ -167,11 +167,8 @@ class Pieces:
         return [*self.integer.variables, *self.distiller.optimizer.variables]
 
     def _keep(self, epochs):
-        waiting = self.path.with_suffix(".waiting")
         values = [keras.ops.convert_to_numpy(variable) for variable in self._variables()]
-        with waiting.open("wb") as file:
-            np.savez(file, *values, epochs=epochs, seed=self.seed)
-        os.replace(waiting, self.path)
+        write_whole(self.path, lambda waiting: np.savez(waiting, *values, epochs=epochs, seed=self.seed))
 
     def _restore(self):
         """Returns how many epochs are done, with the variables as they were then."""
