@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import functools
 import gzip
-import hashlib
 import tempfile
 from dataclasses import dataclass
 
 import numpy as np
 
-from keras_shrink import scoring
 from keras_shrink.shrinking.budget import Budget
 from tflite_export import TFLiteModel, cost, tflm, tflm_operators
 from tflite_export.c.emit import plan_program
@@ -20,7 +18,7 @@ from tflite_export.emulation.cores import find_core
 from tflite_export.emulation.profile import emulate
 from tflite_export.emulation.qemu import find_qemu
 from tflite_export.emulation.toolchain import find_compiler
-from tflite_export.errors import ConversionError, ModelError
+from tflite_export.errors import ModelError
 from tflite_export.slim import slim
 
 
@@ -66,11 +64,6 @@ def measure(integer, budget: Budget, strips=1) -> Sizes:
     return Sizes(tflite, flash, ram, instructions, download, sum(weights.values()))
 
 
-def accuracy(tflite, validation, metric) -> float:
-    """Returns what the metric says of a file on the validation data, in the device's arithmetic."""
-    return scoring.device_score(tflite, validation, metric)
-
-
 def arena_of_c(tflite, strips) -> int:
     """Returns the arena of the standalone C that runs its first operators in strips."""
     return plan_program(tflite.graph, strips=strips).arena_bytes
@@ -103,18 +96,11 @@ def check_tools(budget: Budget) -> None:
             find_qemu(core)
 
 
-def _linked(content, cpu, strips):
-    return _measured_image(content, cpu, strips, hashlib.sha256(content).hexdigest())
-
-
 @functools.lru_cache(maxsize=8)
-def _measured_image(content, cpu, strips, _):
+def _linked(content, cpu, strips):
     graph = TFLiteModel(content).graph
     with tempfile.TemporaryDirectory() as folder:
         write_c(graph, "network", folder, self_test=False, strips=strips)
         samples = [np.zeros((1, *tensor.shape), tensor.dtype) for tensor in graph.inputs]
         profile = emulate(folder, cpu, samples=samples, check=False)
     return profile.flash_bytes, profile.ram_bytes, profile.instructions
-
-
-CANNOT = (ModelError, ConversionError)

@@ -6,8 +6,9 @@ import dataclasses
 
 from keras_shrink.shrinking.budget import COSTS
 from keras_shrink.shrinking.form import Form, kernel_layers
-from keras_shrink.shrinking.measuring import CANNOT, hindrances, measure
+from keras_shrink.shrinking.measuring import hindrances, measure
 from keras_shrink.shrinking.steps import TECHNIQUES, Task
+from tflite_export.errors import ConversionError
 
 _SHARES = (0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.7, 0.85)
 
@@ -46,7 +47,7 @@ def _out_of_reach(form, sizes, task):
         asked = [name for name in limits if name in broken]
         if not asked:
             continue
-        least = _sizes(candidate, task)
+        least, strips = _sizes(candidate, task)
         if least is None:
             continue
         for name in asked:
@@ -55,7 +56,7 @@ def _out_of_reach(form, sizes, task):
                 yield (
                     f"{name}: with every channel cut that can be"
                     + (", the smallest factors and 4-bit weights" if name == "flash" else "")
-                    + (f", in {least_strips(least, task)} strips" if name == "ram" and _strips(task) else "")
+                    + (f", in {strips} strips" if name == "ram" and strips > 1 else "")
                     + f" {needed:,} are needed. Received: {name}={limit:,}. The model as it is needs "
                     f"{getattr(sizes, COSTS[name]):,}. Allow more, or start from a smaller model."
                 )
@@ -70,25 +71,15 @@ def _strongest(form, task, name, goal):
     return form
 
 
-def _strips(task):
-    return task.budget.runtime == "c"
-
-
-def least_strips(sizes, task) -> str:
-    """Returns the number of strips that takes least RAM, as text."""
-    found = TECHNIQUES["strips"].amount(Form(None), sizes, {}, task, 0)
-    return "1" if found is None else str(found["strips"])
-
-
 def _sizes(form, task):
-    """Returns what a form needs, in the number of strips that takes least RAM; None where it is refused."""
+    """Returns what a form needs at least, and in how many strips; None where it is refused."""
     try:
         integer = form.calibrated(task.samples(8)[0])
         sizes = measure(integer, task.budget)
         if task.budget.runtime != "c" or task.budget.ram is None:
-            return sizes
-        strips = TECHNIQUES["strips"].amount(form, sizes, {}, task, 0)
-        other = measure(integer, task.budget, **strips)
-        return min(sizes, other, key=lambda each: each.ram_bytes)
-    except (ValueError, *CANNOT):
-        return None
+            return sizes, 1
+        strips = TECHNIQUES["strips"].amount(form, sizes, {}, task, 0)["strips"]
+        other = measure(integer, task.budget, strips)
+        return (other, strips) if other.ram_bytes < sizes.ram_bytes else (sizes, 1)
+    except (ValueError, ConversionError):
+        return None, 1

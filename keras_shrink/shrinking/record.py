@@ -92,6 +92,11 @@ class Journal:
         write_whole(self.path, lambda waiting: waiting.write_text(text, encoding="utf-8"))
 
 
+def last_accepted(steps):
+    """Returns the step that the work goes on from, None before the start."""
+    return next((step for step in reversed(steps) if step.accepted), None)
+
+
 def _entries(path, lines):
     for number, line in enumerate(lines, 1):
         try:

@@ -10,7 +10,7 @@ import keras
 
 from keras_shrink.reporting.report import report
 from keras_shrink.shrinking.budget import Budget
-from keras_shrink.shrinking.record import StepRecord
+from keras_shrink.shrinking.record import StepRecord, last_accepted
 from keras_shrink.text_table import aligned
 from keras_shrink.whole_file import write_whole
 from tflite_export import TFLiteModel
@@ -57,7 +57,7 @@ class ShrinkResult:
     @property
     def best(self) -> StepRecord:
         """The step that the model comes from."""
-        return [step for step in self.steps if step.accepted][-1]
+        return last_accepted(self.steps)
 
     def verify(self) -> Verification:
         """Returns whether TFLM, the compiled C and the Keras model compute the same on validation data."""
@@ -102,7 +102,7 @@ class ShrinkResult:
         return (*paths, page.save(folder / "report.html"))
 
     def __str__(self):
-        rows = [["step", "amount", "", "accuracy", "flash", "RAM", "instructions", "seconds", "because"]]
+        rows = [["step", "amount", "", "accuracy", "flash", "RAM", "instructions", "seconds"]]
         for step in self.steps:
             rows.append(
                 [
@@ -116,7 +116,7 @@ class ShrinkResult:
                     f"{step.seconds:.0f}",
                 ]
             )
-        lines = aligned([row[:8] for row in rows], left=3)
+        lines = aligned(rows, left=3)
         reasons = ["because", *(step.reason for step in self.steps)]
         width = max(map(len, lines))
         table = [

@@ -7,22 +7,22 @@ import time
 from pathlib import Path
 
 import keras
-import numpy as np
 
 from keras_shrink import scoring
 from keras_shrink.progress import watched
 from keras_shrink.rebuild import rebuild
 from keras_shrink.shrinking import form as forms
-from keras_shrink.shrinking import measuring, reach
+from keras_shrink.shrinking import reach
 from keras_shrink.shrinking.budget import COSTS
 from keras_shrink.shrinking.form import Form
 from keras_shrink.shrinking.identity import identity
 from keras_shrink.shrinking.measuring import Sizes, measure
 from keras_shrink.shrinking.recipe import Planned
-from keras_shrink.shrinking.record import Journal, StepRecord
+from keras_shrink.shrinking.record import Journal, StepRecord, last_accepted
 from keras_shrink.shrinking.result import ShrinkResult
 from keras_shrink.shrinking.steps import TECHNIQUES, TRIES, Task, as_text
 from keras_shrink.shrinking.training import Pieces, Training, changed
+from tflite_export.errors import ConversionError
 
 _CALIBRATION_SAMPLES = 512
 _QUICK_SAMPLES = 512
@@ -41,7 +41,7 @@ class Work:
         self.task = Task(train, budget, self.training.loss, seed, metric)
         self.calibration = self.task.samples(_CALIBRATION_SAMPLES)[0]
         self.journal = Journal(folder, identity(model, train, validation, budget, recipe, metric, seed))
-        self.original_accuracy = scoring.keras_score(model, _as_floats(validation), metric)
+        self.original_accuracy = scoring.keras_score(model, validation, metric)
         self.floor = self.original_accuracy - budget.max_accuracy_drop
         self.form: Form
         self.integer: keras.Model
@@ -51,13 +51,13 @@ class Work:
     @property
     def accuracy(self) -> float:
         """Of the last model that was accepted."""
-        return [step for step in self.journal.steps if step.accepted][-1].accuracy
+        return last_accepted(self.journal.steps).accuracy
 
     def begin(self):
         """Takes up the last accepted step, or measures the model as it was given."""
-        accepted = [step for step in self.journal.steps if step.accepted]
-        if accepted:
-            self.form, self.integer, _ = forms.load(self.folder, Path(accepted[-1].checkpoint).stem)
+        last = last_accepted(self.journal.steps)
+        if last is not None:
+            self.form, self.integer, _ = forms.load(self.folder, Path(last.checkpoint).stem)
             self.sizes = measure(self.integer, self.budget, self.form.strips)
             return
         began = time.monotonic()
@@ -66,8 +66,8 @@ class Work:
         sizes = measure(integer, self.budget)
         reach.check(form, sizes, self.task, chooses=not self.recipe.steps)
         accuracy = self._accuracy(sizes)
-        lost = f"int8 without training; float: {self.original_accuracy:.4f}"
-        self._accept(form, integer, sizes, ("start", None, accuracy, began, lost))
+        reason = f"int8 without training; float: {self.original_accuracy:.4f}"
+        self._accept(None, (form, integer, sizes), accuracy, began, reason)
 
     def go_on(self):
         """Takes steps until the budget is met, the recipe is done, or nothing is left to try."""
@@ -131,7 +131,7 @@ class Work:
                 form = TECHNIQUES[option.technique].apply(self.form, self.task, **option.amount)
                 integer = form.calibrated(self.calibration)
                 after = self.budget.needs(measure(integer, self.budget, form.strips))
-            except (ValueError, *measuring.CANNOT):
+            except (ValueError, ConversionError):
                 return math.inf, option, None
             saved = sum(math.log(need / max(after[name], 1.0)) for name, need in before.items())
             if saved <= 0:
@@ -152,12 +152,12 @@ class Work:
         try:
             form, integer = self._candidate(technique, planned.amount, tag)
             sizes = measure(integer, self.budget, form.strips)
-        except (ValueError, *measuring.CANNOT) as error:
-            self._reject(planned, self.sizes, self.accuracy, began, f"not possible: {_sentence(error)}")
+        except (ValueError, ConversionError) as error:
+            self._record(planned, self.accuracy, self.sizes, began, f"not possible: {_sentence(error)}")
             return
         objection = "" if self.recipe.steps else self._objection(planned.technique, sizes)
         if planned.technique != "train" and objection:
-            self._reject(planned, sizes, self.accuracy, began, objection)
+            self._record(planned, self.accuracy, sizes, began, objection)
             return
         if technique.trains and training.epochs:
             title = f"step {number}: {planned.technique} {amount or ''}".rstrip()
@@ -214,46 +214,42 @@ class Work:
         return ""
 
     def _judge(self, planned, candidate, accuracy, began):
-        form, integer, sizes = candidate
+        sizes = candidate[2]
         floor = self.floor
         if planned.max_accuracy_drop is not None:
             floor = self.original_accuracy - planned.max_accuracy_drop
         if planned.technique == "train" and accuracy <= self.accuracy:
-            self._reject(planned, sizes, accuracy, began, "no better than before")
+            self._record(planned, accuracy, sizes, began, "no better than before")
         elif accuracy < min(floor, self.accuracy):
             lost, allowed = self.original_accuracy - accuracy, self.original_accuracy - floor
             reason = f"loses {lost:.4f} of {self.original_accuracy:.4f}, more than {allowed:g}"
-            self._reject(planned, sizes, accuracy, began, reason)
+            self._record(planned, accuracy, sizes, began, reason)
         else:
             broken = self.budget.broken(sizes)
-            reason = "meets every limit" if not broken else f"{_named(broken)} still above the limit"
-            about = (planned.technique, as_text(planned.amount), accuracy, began, reason)
-            self._accept(form, integer, sizes, about)
+            reason = f"{', '.join(broken)} still above the limit" if broken else "meets every limit"
+            self._accept(planned, candidate, accuracy, began, reason)
 
-    def _accept(self, form, integer, sizes, about):
-        name, amount, accuracy, began, reason = about
+    def _accept(self, planned, candidate, accuracy, began, reason):
+        form, integer, sizes = candidate
         stem = f"step_{len(self.journal.steps):02d}"
         forms.save(self.folder, stem, form, integer)
-        self._record(name, amount, True, accuracy, sizes, began, reason, f"{stem}.keras")
-        self.form, self.integer, self.sizes = form, integer, sizes
+        self._record(planned, accuracy, sizes, began, reason, f"{stem}.keras")
+        self.form, self.integer, self.sizes = candidate
 
-    def _reject(self, planned, sizes, accuracy, began, reason):
-        self._record(planned.technique, as_text(planned.amount), False, accuracy, sizes, began, reason, "")
-
-    def _record(self, name, amount, accepted, accuracy, sizes, began, reason, checkpoint):
-        seconds = round(time.monotonic() - began, 1)
+    def _record(self, planned, accuracy, sizes, began, reason, checkpoint=""):
+        """Writes down a step, accepted if it has a checkpoint; None is the start."""
         self.journal.add(
             StepRecord(
-                name,
-                amount,
-                accepted,
-                accuracy,
-                sizes.flash_bytes,
-                sizes.ram_bytes,
-                sizes.instructions,
-                seconds,
-                reason,
-                checkpoint,
+                name="start" if planned is None else planned.technique,
+                amount=None if planned is None else as_text(planned.amount),
+                accepted=checkpoint != "",
+                accuracy=accuracy,
+                flash_bytes=sizes.flash_bytes,
+                ram_bytes=sizes.ram_bytes,
+                instructions=sizes.instructions,
+                seconds=round(time.monotonic() - began, 1),
+                reason=reason,
+                checkpoint=checkpoint,
             )
         )
         self._untrained = None
@@ -261,7 +257,7 @@ class Work:
             file.unlink()
 
     def _accuracy(self, sizes):
-        return measuring.accuracy(sizes.tflite, _as_floats(self.validation), self.metric)
+        return scoring.device_score(sizes.tflite, self.validation, self.metric)
 
     def result(self, stopped="") -> ShrinkResult:
         """Returns what was reached, and what stands in the way where the budget is not met."""
@@ -299,14 +295,5 @@ class Work:
         return "; ".join(parts) + ("; given up: " + "; ".join(tried) if tried else "; nothing is left to try")
 
 
-def _as_floats(pair):
-    inputs = keras.tree.map_structure(lambda a: a.astype("float32") if a.dtype == np.uint8 else a, pair[0])
-    return inputs, pair[1]
-
-
 def _sentence(error):
     return str(error).splitlines()[0][:200]
-
-
-def _named(broken):
-    return ", ".join(broken)
