@@ -13,7 +13,6 @@ run that is cut off (or stopped by `--minutes`) goes on where it was when the co
 import argparse
 import json
 import os
-import sys
 import time
 from pathlib import Path
 
@@ -24,6 +23,7 @@ import numpy as np
 import real_data
 from keras import layers
 from shuffled import Shuffled, flip_some, shifted
+from stopping import StopAfter
 
 import keras_shrink as ks
 
@@ -86,20 +86,6 @@ class Shifted(Shuffled):
         if self.flip:
             flip_some(x, self.random)
         return x, self.y[rows]
-
-
-class StopAfter(keras.callbacks.Callback):
-    """Leaves the program after the epoch in which the time is up; the backup of that epoch is written."""
-
-    def __init__(self, minutes):
-        super().__init__()
-        self.end = time.time() + 60 * minutes
-
-    def on_epoch_end(self, epoch, logs=None):
-        """Looks at the clock."""
-        print({"epoch": epoch} | {name: round(float(value), 4) for name, value in logs.items()}, flush=True)
-        if time.time() > self.end and epoch + 1 < self.params["epochs"]:
-            sys.exit(75)
 
 
 def data_of(task):

@@ -20,6 +20,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import keras
 import numpy as np
+import on_tflm
 import real_data
 from keras import layers
 from prune_step_cost import ds_cnn
@@ -27,8 +28,6 @@ from shuffled import Augmented
 
 import keras_shrink as ks
 import tflite_export as te
-from tflite_export import affine, tflm
-from tflite_export.c import native
 
 CALIBRATION = 512
 
@@ -69,13 +68,7 @@ def float_accuracy(model, x, y):
 
 def file_accuracy(model, x, y):
     """Returns the share of right answers of a model's file in TFLM's arithmetic."""
-    graph = te.convert(model).graph
-    q = affine.quantize_array(x, graph.inputs[0])
-    (on_tflm,), (on_c,) = tflm.run(graph, q[:100, None]), native.run(graph, [q[:100]])
-    if not np.array_equal(on_tflm.reshape(100, -1), on_c.reshape(100, -1)):
-        raise SystemExit("The standalone C differs from TFLM.")
-    (scores,) = native.run(graph, [q])
-    return float(np.mean(scores.reshape(len(y), -1).argmax(axis=1) == y))
+    return on_tflm.accuracy(te.convert(model).graph, x, y)
 
 
 class Stop(keras.callbacks.Callback):

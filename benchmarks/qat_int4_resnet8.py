@@ -20,13 +20,12 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import keras
 import numpy as np
+import on_tflm
 import real_data
 from shuffled import Augmented
 
 import keras_shrink as ks
 import tflite_export as te
-from tflite_export import affine, tflm
-from tflite_export.c import native
 
 CONFIG = ks.Int8(weight_bits=4)
 
@@ -47,16 +46,11 @@ class Pictures(Augmented):
 def measured(model, x, y):
     """Returns the accuracy of a model's file in TFLM's arithmetic, and the bytes of its weights."""
     graph = te.convert(model).graph
-    q = affine.quantize_array(x.astype("float32"), graph.inputs[0])
-    (on_tflm,), (on_c,) = tflm.run(graph, q[:100, None]), native.run(graph, [q[:100]])
-    if not np.array_equal(on_tflm.reshape(100, -1), on_c.reshape(100, -1)):
-        raise SystemExit("The standalone C differs from TFLM.")
-    (scores,) = native.run(graph, [q])
     main = graph.main
     linear = [op for op in main.ops if op.code in ("CONV_2D", "FULLY_CONNECTED")]
     widths = sorted({main.tensors[op.inputs[1]].dtype for op in linear})
     size = sum(main.tensors[op.inputs[1]].buffer_bytes for op in linear)
-    return float(np.mean(scores.reshape(len(y), -1).argmax(axis=1) == y)), widths, size
+    return on_tflm.accuracy(graph, x, y), widths, size
 
 
 def float_model():

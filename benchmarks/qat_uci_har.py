@@ -13,14 +13,12 @@ import warnings
 from pathlib import Path
 
 import keras
-import numpy as np
+import on_tflm
 import real_data
 from keras import layers
 
 import keras_shrink as ks
 import tflite_export as te
-from tflite_export import affine, tflm
-from tflite_export.c import native
 
 FLOAT_EPOCHS = {"cnn": 30, "lstm": 60}
 QAT_EPOCHS = {"cnn": 10, "lstm": 15}
@@ -56,12 +54,7 @@ def int8_accuracy(model, x, y):
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="The file computes LSTM")
         tflite = te.convert(model)
-    q = affine.quantize_array(x, tflite.graph.inputs[0])
-    (answers,) = native.run(tflite, [q], fresh=True)
-    (judged,) = tflm.run(tflite.graph, [q[:20, None]], fresh=True)
-    if not np.array_equal(judged.reshape(20, -1), answers[:20].reshape(20, -1)):
-        raise SystemExit("The standalone C differs from TFLM.")
-    return float(np.mean(answers.reshape(len(y), -1).argmax(axis=1) == y)), len(tflite.bytes)
+    return on_tflm.accuracy(tflite.graph, x, y), len(tflite.bytes)
 
 
 def run(kind, seed, train, test):

@@ -15,7 +15,6 @@ a Cortex-M4. A stage that is cut off (or stopped by `--minutes`) goes on when it
 import argparse
 import json
 import os
-import sys
 import time
 from pathlib import Path
 
@@ -25,6 +24,7 @@ import keras
 import numpy as np
 import real_data
 from keras import layers
+from stopping import StopAfter
 
 import keras_shrink as ks
 import tflite_export as te
@@ -89,20 +89,6 @@ class Some(keras.utils.PyDataset):
     def __getitem__(self, index):
         rows = np.sort(self.rows[index * self.batch_size :][: self.batch_size])
         return self.x[rows].astype("float32") / 255, self.y[rows]
-
-
-class StopAfter(keras.callbacks.Callback):
-    """Prints each epoch, and leaves the program when the time is up; the backup is written by then."""
-
-    def __init__(self, minutes):
-        super().__init__()
-        self.end = time.time() + 60 * minutes
-
-    def on_epoch_end(self, epoch, logs=None):
-        """Looks at the clock."""
-        print({"epoch": epoch} | {name: round(float(value), 4) for name, value in logs.items()}, flush=True)
-        if time.time() > self.end and epoch + 1 < self.params["epochs"]:
-            sys.exit(75)
 
 
 def fit(model, data, given, name, *, loss, rate, epochs):

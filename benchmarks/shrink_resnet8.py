@@ -21,25 +21,14 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import keras
 import numpy as np
+import on_tflm
 import real_data
 
 import keras_shrink as ks
 from keras_shrink import scoring
-from tflite_export import affine, tflm
-from tflite_export.c import native
 
 FLOAT_BYTES = 318_144
 HELD_OUT = 2000
-
-
-def measured(tflite, x, y):
-    """Returns the accuracy of a file in TFLM's arithmetic."""
-    graph = tflite.graph
-    q = affine.quantize_array(x[:100].astype("float32"), graph.inputs[0])
-    (on_tflm,), (on_c,) = tflm.run(graph, q[:, None]), native.run(graph, [q])
-    if not np.array_equal(on_tflm.reshape(100, -1), on_c.reshape(100, -1)):
-        raise SystemExit("The standalone C differs from TFLM.")
-    return scoring.device_score(tflite, (x.astype("float32"), y))
 
 
 def main():
@@ -94,7 +83,7 @@ def main():
     if result.reason in ("interrupted", "time is up"):
         print(f"{time.time() - began:.0f} s; not finished: run again")
         return
-    accuracy = measured(result.tflite, x_test, y_test)
+    accuracy = on_tflm.accuracy(result.tflite.graph, x_test, y_test)
     original = scoring.keras_score(model, (x_test.astype("float32"), y_test))
     row = {
         "bytes": len(result.tflite.bytes),
