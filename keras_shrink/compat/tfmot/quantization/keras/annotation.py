@@ -4,12 +4,12 @@ import keras
 
 from keras_shrink import select
 from keras_shrink.compat.tfmot.quantization.keras.configs import QuantizeConfig
-from keras_shrink.compat.tfmot.wrappers import inner_classes
+from keras_shrink.compat.tfmot.wrappers import Marker, inner_classes, takes_several
 from keras_shrink.rebuild import check_rebuildable, rebuild
 
 
 @keras.saving.register_keras_serializable("keras_shrink")
-class QuantizeAnnotate(keras.layers.Wrapper):
+class QuantizeAnnotate(Marker):
     """Marks a layer for `quantize_apply`; until then it computes what the layer does and keeps its name.
 
     Args:
@@ -18,22 +18,8 @@ class QuantizeAnnotate(keras.layers.Wrapper):
     """
 
     def __init__(self, layer, quantize_config=None, **kwargs):
-        kwargs.setdefault("name", layer.name)
         super().__init__(layer, **kwargs)
         self.quantize_config = quantize_config
-        self.supports_masking = layer.supports_masking
-        if getattr(layer, "_input_shape_arg", None) is not None:
-            self._input_shape_arg = layer._input_shape_arg  # as the first layer of a Sequential model
-
-    def call(self, inputs, training=None, **kwargs):
-        """Runs the layer."""
-        if self.layer._call_has_training_arg:
-            kwargs["training"] = training
-        return self.layer(inputs, **kwargs)
-
-    def compute_output_shape(self, input_shape):
-        """As the layer's own."""
-        return self.layer.compute_output_shape(input_shape)
 
     def get_config(self):
         """The layer, and how it is quantized."""
@@ -43,11 +29,10 @@ class QuantizeAnnotate(keras.layers.Wrapper):
     @classmethod
     def from_config(cls, config, custom_objects=None):
         """Restores both."""
-        config = dict(config)
-        wanted = config.pop("quantize_config")
-        layer = keras.saving.deserialize_keras_object(config.pop("layer"), custom_objects=custom_objects)
-        wanted = keras.saving.deserialize_keras_object(wanted, custom_objects=custom_objects)
-        return cls(layer, quantize_config=wanted, **config)
+        wanted = keras.saving.deserialize_keras_object(
+            config["quantize_config"], custom_objects=custom_objects
+        )
+        return super().from_config({**config, "quantize_config": wanted}, custom_objects)
 
 
 def quantize_scope(*args):
@@ -108,7 +93,7 @@ def quantize_annotate_model(to_annotate):
     def exchange(copy, original):
         if isinstance(original, QuantizeAnnotate) or not isinstance(original, keras.layers.Layer):
             return copy
-        several = any(len(node.arguments.args) != 1 for node in original._inbound_nodes)
+        several = takes_several(original)
         if several and select.kernels(original):
             raise ValueError(
                 f"A layer with several inputs cannot be annotated. Received: layer {original.name!r}. Use "

@@ -11,7 +11,7 @@ from keras_shrink.compat.tfmot.quantization.keras.annotation import QuantizeAnno
 from keras_shrink.compat.tfmot.quantization.keras.configs import wish_of
 from keras_shrink.compat.tfmot.quantization.keras.quantizers import CustomWeights
 from keras_shrink.compat.tfmot.quantization.keras.schemes import Default8BitQuantizeScheme, QuantizeScheme
-from keras_shrink.compat.tfmot.wrappers import inner_classes
+from keras_shrink.compat.tfmot.wrappers import inner_classes, unmarked
 from keras_shrink.quantization.ranges import ActivationQuantizer, FixedRange
 from keras_shrink.quantization.rules import role
 from keras_shrink.rebuild import check_rebuildable, rebuild
@@ -67,8 +67,8 @@ def quantize_apply(model, scheme=None, quantized_layer_name_prefix=None):
             "for single layers are overrides of keras_shrink.quantize."
         )
     check_rebuildable(model)
-    with inner_classes(model):
-        plain, annotated = _unwrapped(model)
+    plain, marked = unmarked(model, QuantizeAnnotate)
+    annotated = {marker.name: marker.quantize_config for marker in marked}
     if not annotated:
         raise ValueError(
             f"No layer is annotated. Received: model={model.name!r}. Use quantize_annotate_layer, "
@@ -100,24 +100,6 @@ def _with_first_ranges(quantized):
             layer.set_range(0.0 if layer.starts_at_zero else -_FIRST_END, _FIRST_END)
             layer.batches_seen.assign(_HARDLY_ANY)
     return quantized
-
-
-def _unwrapped(model):
-    """Returns a plain copy of an annotated model, and name of an annotated layer -> its config."""
-    annotated, pairs = {}, []
-
-    def exchange(copy, original):
-        if not isinstance(original, QuantizeAnnotate):
-            return copy
-        annotated[original.name] = original.quantize_config
-        pairs.append((original.layer, copy.layer))
-        return copy.layer
-
-    plain = rebuild(model, exchange)
-    for original, layer in pairs:
-        layer.set_weights([keras.ops.convert_to_numpy(weight) for weight in original.weights])
-        layer.trainable = original.trainable
-    return plain, annotated
 
 
 def _overrides(plain, wishes, config):

@@ -12,6 +12,7 @@ from keras_shrink.compat.tfmot.quantization.keras.quantizers import (
     Described,
     FixedQuantizer,
     LastValueQuantizer,
+    MovingAverageQuantizer,
 )
 
 
@@ -105,8 +106,6 @@ class Default8BitOutputQuantizeConfig(NoOpQuantizeConfig):
 
     def get_output_quantizers(self, layer):
         """The last value's range is not asked for; any observed one does."""
-        from keras_shrink.compat.tfmot.quantization.keras.quantizers import MovingAverageQuantizer
-
         return [MovingAverageQuantizer(8, False, False, False)] if self.quantize_output else []
 
     def get_config(self):

@@ -8,7 +8,7 @@ from keras.src.backend.common.symbolic_scope import in_symbolic_scope
 
 from keras_shrink import Block, Element, NofM, select
 from keras_shrink.compat.tfmot.sparsity.keras.schedules import SCHEDULES, ConstantSparsity, schedule_of
-from keras_shrink.compat.tfmot.wrappers import inner_classes
+from keras_shrink.compat.tfmot.wrappers import Marker, inner_classes, takes_several, unmarked
 from keras_shrink.rebuild import check_rebuildable, rebuild
 
 _POOLING = {"AVG": "mean", "MAX": "max"}
@@ -42,7 +42,7 @@ select.kernels.register(PrunableLayer, lambda layer: list(layer.get_prunable_wei
 
 
 @keras.saving.register_keras_serializable("keras_shrink")
-class PruneLowMagnitude(keras.layers.Wrapper):
+class PruneLowMagnitude(Marker):
     """Marks a layer for pruning; `UpdatePruningStep` prunes it during `fit`. It keeps the layer's name.
 
     Args:
@@ -62,7 +62,6 @@ class PruneLowMagnitude(keras.layers.Wrapper):
         sparsity_m_by_n=None,
         **kwargs,
     ):
-        kwargs.setdefault("name", layer.name)
         super().__init__(layer, **kwargs)
         if block_pooling_type not in _POOLING:
             raise ValueError(
@@ -73,9 +72,6 @@ class PruneLowMagnitude(keras.layers.Wrapper):
         self.block_size, self.block_pooling_type = tuple(block_size), block_pooling_type
         self.sparsity_m_by_n = None if sparsity_m_by_n is None else tuple(sparsity_m_by_n)
         self.is_updated = False
-        self.supports_masking = layer.supports_masking
-        if getattr(layer, "_input_shape_arg", None) is not None:
-            self._input_shape_arg = layer._input_shape_arg  # as the first layer of a Sequential model
 
     def pattern(self):
         """Returns the native pattern."""
@@ -102,13 +98,7 @@ class PruneLowMagnitude(keras.layers.Wrapper):
                 "prune_low_magnitude marked. Pass callbacks=[UpdatePruningStep()] to fit; in a loop of your "
                 "own call its set_model and on_train_begin first."
             )
-        if self.layer._call_has_training_arg:
-            kwargs["training"] = training
-        return self.layer(inputs, **kwargs)
-
-    def compute_output_shape(self, input_shape):
-        """As the layer's own."""
-        return self.layer.compute_output_shape(input_shape)
+        return super().call(inputs, training=training, **kwargs)
 
     def get_config(self):
         """Layer, schedule and pattern."""
@@ -219,7 +209,7 @@ def _marked_copy(model, policy, settings):
             return copy
         if policy is not None and not policy.allow_pruning(original):
             return copy
-        if isinstance(original, keras.layers.DepthwiseConv2D) or _takes_several(original):
+        if isinstance(original, keras.layers.DepthwiseConv2D) or takes_several(original):
             left.append(original.name)
             return copy
         return PruneLowMagnitude(copy, **settings)
@@ -242,10 +232,6 @@ def _marked_copy(model, policy, settings):
     return copy
 
 
-def _takes_several(layer):
-    return any(len(node.arguments.args) != 1 for node in layer._inbound_nodes)
-
-
 def strip_pruning(model):
     """Returns a plain copy of a marked model, zeros and layer names kept.
 
@@ -263,17 +249,4 @@ def strip_pruning(model):
     >>> type(strip_pruning(model).get_layer("fc")).__name__
     'Dense'
     """
-    pairs = []
-
-    def exchange(copy, original):
-        if not isinstance(original, PruneLowMagnitude):
-            return copy
-        pairs.append((original.layer, copy.layer))
-        return copy.layer
-
-    with inner_classes(model):
-        plain = rebuild(model, exchange)
-    for marked_layer, layer in pairs:
-        layer.set_weights([keras.ops.convert_to_numpy(weight) for weight in marked_layer.weights])
-        layer.trainable = marked_layer.trainable
-    return plain
+    return unmarked(model, PruneLowMagnitude)[0]
