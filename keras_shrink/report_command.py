@@ -3,29 +3,15 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import typer
 
+from keras_shrink.shrinking.record import StepRecord
+
 _PAIRS = (("x_test", "y_test"), ("x_val", "y_val"), ("x", "y"))
 _KERAS = (".keras", ".h5", ".hdf5")
-
-
-@dataclass(frozen=True)
-class SavedStep:
-    """A line of the record that `shrink` keeps; see `keras_shrink.shrinking.record`."""
-
-    name: str
-    amount: float | str | None
-    accepted: bool
-    accuracy: float
-    flash_bytes: int | None
-    ram_bytes: int | None
-    instructions: int | None
-    seconds: float
-    reason: str
 
 
 def report_files(original, final, data, output, steps, title):
@@ -57,7 +43,7 @@ def load_test(path):
         return stored[pair[0]].astype("float32"), stored[pair[1]]
 
 
-def load_steps(path) -> tuple[SavedStep, ...]:
+def load_steps(path) -> tuple[StepRecord, ...]:
     """Returns the steps in a `steps.jsonl` that `shrink` wrote; other lines are left out.
 
     Raises:
@@ -66,14 +52,13 @@ def load_steps(path) -> tuple[SavedStep, ...]:
     """
     if not Path(path).is_file():
         raise FileNotFoundError(f"There is no such file. Received: {str(path)!r}.")
-    fields = SavedStep.__dataclass_fields__
     steps = []
     for number, line in enumerate(Path(path).read_text(encoding="utf-8").splitlines(), 1):
         try:
             entry = json.loads(line)
             if "name" in entry:
-                steps.append(SavedStep(**{name: entry[name] for name in fields}))
-        except (ValueError, KeyError, TypeError) as error:
+                steps.append(StepRecord(**entry))
+        except (ValueError, TypeError) as error:
             raise ValueError(
                 f"{path} is not a record of shrink. Received: line {number}: {error}."
             ) from error

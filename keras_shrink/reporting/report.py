@@ -44,6 +44,7 @@ class Report:
         boards: Whether the file fits the boards known.
         tflite: The file to flash.
         strips: In how many strips of rows the standalone C runs its first operators.
+        files: What was written, as given.
         budget: What was asked for, as given.
     """
 
@@ -160,17 +161,11 @@ def report(
     after = summary(file)
     answers = _answers(original, inputs), scoring.device_outputs(file, inputs)
     names = list(file.outputs)
-    card = read_card(file)
-    if classes is None and card is not None and card.labels:
-        classes = card.labels
-    found = outcomes(names, labels, *answers, classes)
+    found = outcomes(names, labels, *answers, _classes_in(file) if classes is None else classes)
     if not found:
         raise ValueError(f"There are no labels for any of the outputs {', '.join(names)}.")
     metric_name, score = _score(metric, found, labels, answers)
-    if quantized is not None:
-        layers, sqnr_db = layers_of_model(quantized, samples.first(inputs, _ERRORS))
-    else:
-        layers, sqnr_db = layers_of_file(file.graph), None
+    layers, sqnr_db = _layers(quantized, file.graph, inputs)
     c_arena, c_arena_bytes = _c_arena(file.graph, strips)
     return Report(
         metric=metric_name,
@@ -183,9 +178,7 @@ def report(
         sqnr_db=sqnr_db,
         c_arena=c_arena,
         c_arena_bytes=c_arena_bytes,
-        boards=tuple(preflight.check(file.graph, board, arena=after.arena) for board in devices().values())
-        if after.arena is not None
-        else (),
+        boards=_boards(file.graph, after.arena),
         tflite=file,
         strips=strips,
         files=tuple(Path(path) for path in files),
@@ -206,6 +199,17 @@ def _content(model):
     if is_quantized(model):
         return slim(convert(model))
     return slim(convert(model, dtype="float32"))
+
+
+def _classes_in(file):
+    card = read_card(file)
+    return None if card is None else card.labels or None
+
+
+def _layers(quantized, graph, inputs):
+    if quantized is None:
+        return layers_of_file(graph), None
+    return layers_of_model(quantized, samples.first(inputs, _ERRORS))
 
 
 def _answers(model, inputs):
@@ -245,6 +249,12 @@ def _c_arena(graph, strips):
             )
         )
     return tuple(drawn), program.arena_bytes
+
+
+def _boards(graph, arena):
+    if arena is None:
+        return ()
+    return tuple(preflight.check(graph, board, arena=arena) for board in devices().values())
 
 
 def tensor_names(graph) -> dict[int, str]:
