@@ -1,6 +1,6 @@
 """Runs TensorFlow's converter in a process of its own, where a crash is only an error message.
 
-Run as a script: reads a pickled `(job, arguments)` from standard input and writes a pickled
+`main`, run in that process, reads a pickled `(job, arguments)` from standard input and writes a pickled
 `("ok", tflite)` or `("error", text)` to standard output.
 """
 
@@ -10,9 +10,10 @@ import subprocess
 import sys
 
 from tflite_export.errors import ConversionError
+from tflite_export.warm_process import run_job
 
 _TIMEOUT_S = 600
-_COMMAND = ["-m", "tflite_export.converter_worker"]
+_WORKER = "tflite_export.converter_worker"
 
 
 def convert_in_subprocess(model_flags, converter_flags, graph, debug_info=b""):
@@ -64,18 +65,8 @@ def quantize16_ranged_in_subprocess(content):
 
 
 def _ask(job, arguments):
-    request = pickle.dumps((job, arguments))
-    root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([root, *filter(None, sys.path)])}
     try:
-        done = subprocess.run(
-            [sys.executable, *_COMMAND],
-            input=request,
-            capture_output=True,
-            env=environment,
-            timeout=_TIMEOUT_S,
-            check=False,
-        )
+        done = run_job(_WORKER, pickle.dumps((job, arguments)), timeout=_TIMEOUT_S)
     except subprocess.TimeoutExpired as error:
         raise ConversionError(f"TensorFlow's converter did not finish within {_TIMEOUT_S} s.") from error
     if done.returncode != 0:
@@ -149,6 +140,16 @@ def _calibrated(samples, content):
     return calibrator, prepared
 
 
+def prepare():
+    """Imports the extension modules that the jobs need."""
+    _bypass_tensorflow()
+    from tensorflow.compiler.mlir.lite.python import _pywrap_converter_api  # noqa: F401
+    from tensorflow.compiler.mlir.quantization.tensorflow.python import pywrap_function_lib  # noqa: F401
+    from tensorflow.lite.python.optimize import (  # noqa: F401
+        _pywrap_tensorflow_lite_calibration_wrapper as calibration,
+    )
+
+
 def main():
     """Serves one job."""
     request = sys.stdin.buffer.read()
@@ -156,7 +157,6 @@ def main():
     answer = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     job, arguments = pickle.loads(request)
-    _bypass_tensorflow()
     try:
         jobs = {
             "convert": _convert,
@@ -172,4 +172,5 @@ def main():
 
 
 if __name__ == "__main__":
+    prepare()
     main()

@@ -19,7 +19,6 @@ import tempfile
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -28,8 +27,9 @@ from tflite_export.errors import ModelError
 from tflite_export.graph import Graph
 from tflite_export.read import read
 from tflite_export.tensor_data import tensor_bytes
+from tflite_export.warm_process import run_job
 
-_WORKER = Path(__file__).with_name("tflm_worker.py")
+_WORKER = "tflite_export.tflm_worker"
 _LARGEST_ARENA = 1 << 30
 _stderr_lock = threading.Lock()
 
@@ -199,12 +199,7 @@ def _ask(graph, arrays, timeout_seconds=600, *, fresh=False):
     inputs = {f"x{i}": a for i, a in enumerate(arrays)}
     np.savez(request, model=model, arena=generous_arena(graph), fresh=fresh, **inputs)
     try:
-        done = subprocess.run(
-            [sys.executable, "-P", str(_WORKER)],
-            input=request.getvalue(),
-            capture_output=True,
-            timeout=timeout_seconds,
-        )
+        done = run_job(_WORKER, request.getvalue(), timeout=timeout_seconds)
     except subprocess.TimeoutExpired as error:
         raise ModelError(f"TFLM did not finish within {timeout_seconds} s.") from error
     said = done.stderr.decode("utf-8", "replace")

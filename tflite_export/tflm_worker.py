@@ -1,14 +1,21 @@
 """The process in which TFLM runs a model: a crash ends this one and no other.
 
-Started by path, so it imports nothing from the package. Reads an `.npz` from stdin, writes one to stdout.
+`main`, run in that process, reads an `.npz` from standard input and writes one to standard output.
 """
 
+import contextlib
 import io
 import os
 import sys
 import tempfile
 
 import numpy as np
+
+
+def prepare():
+    """Imports TFLM; where it is missing, `main` says so."""
+    with contextlib.suppress(ImportError):
+        from tflite_micro.python.tflite_micro import runtime  # noqa: F401
 
 
 def main():
