@@ -26,7 +26,6 @@ import subprocess
 import sys
 import tempfile
 import time
-import venv
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -34,6 +33,7 @@ os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
 os.environ.setdefault("TF_NUM_INTEROP_THREADS", "1")
 
 import numpy as np
+from peers_venv import python_with
 
 SHAPES = {
     "mnist1d mlp": ((40,), 10),
@@ -300,16 +300,6 @@ def from_peers(python, task, started):
     return rows
 
 
-def in_venv(folder):
-    """Returns the Python of a virtual environment that has the peers."""
-    python = Path(folder) / "bin" / "python"
-    if not python.exists():
-        venv.create(folder, with_pip=True)
-        wanted = ["tensorflow", "tf_keras", "tensorflow-model-optimization", "ai-edge-quantizer"]
-        subprocess.run([python, "-m", "pip", "install", "--quiet", *wanted], check=True)
-    return python
-
-
 def table(results):
     """Returns the table of all results: means over seeds, and in brackets the smallest accuracy."""
     lines = ["| " + " | ".join(COLUMNS) + " |", "|" + "---|" * len(COLUMNS)]
@@ -354,7 +344,8 @@ def main():
         for seed in options.seeds[:1] if task == RESNET8 else options.seeds:
             rows, started = ours(task, seed)
             if options.peers_venv:
-                rows += from_peers(in_venv(options.peers_venv), task, started)
+                python = python_with(options.peers_venv, "tensorflow-model-optimization", "ai-edge-quantizer")
+                rows += from_peers(python, task, started)
             results[f"{task} {seed}"] = rows
             options.results.write_text(json.dumps(results))
     print(table(results))

@@ -16,14 +16,13 @@ import statistics
 import subprocess
 import sys
 import time
-import venv
-from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
 os.environ.setdefault("TF_NUM_INTEROP_THREADS", "1")
 
 import numpy as np
+from peers_venv import python_with
 
 MODELS = {"DS-CNN": ((49, 10, 1), 12), "ResNet8": ((32, 32, 3), 10)}
 FREQUENCIES = (100, 1)
@@ -127,11 +126,7 @@ def table(keras, attach, names, turns, steps):
 
 def with_tfmot(folder, arguments):
     """Runs this script again in a virtual environment that has tensorflow-model-optimization."""
-    python = Path(folder) / "bin" / "python"
-    if not python.exists():
-        venv.create(folder, with_pip=True)
-        wanted = ["tensorflow", "tf_keras", "tensorflow-model-optimization"]
-        subprocess.run([python, "-m", "pip", "install", "--quiet", *wanted], check=True)
+    python = python_with(folder, "tensorflow-model-optimization")
     environment = os.environ | {"TF_USE_LEGACY_KERAS": "1"}
     subprocess.run([python, __file__, "--package", "tfmot", *arguments], check=True, env=environment)
 

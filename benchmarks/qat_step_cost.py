@@ -17,7 +17,6 @@ import statistics
 import subprocess
 import sys
 import time
-import venv
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -25,6 +24,7 @@ os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
 os.environ.setdefault("TF_NUM_INTEROP_THREADS", "1")
 
 import numpy as np
+from peers_venv import python_with
 from prune_step_cost import BATCH, MODELS, ds_cnn, resnet8
 
 BUILD = {"DS-CNN": ds_cnn, "ResNet8": resnet8}
@@ -92,16 +92,6 @@ def measure(name, jit_compile, with_peer, turns, steps):
     return row
 
 
-def in_venv(folder):
-    """Returns the Python of a virtual environment that has tensorflow-model-optimization."""
-    python = Path(folder) / "bin" / "python"
-    if not python.exists():
-        venv.create(folder, with_pip=True)
-        wanted = ["tensorflow", "tf_keras", "tensorflow-model-optimization"]
-        subprocess.run([python, "-m", "pip", "install", "--quiet", *wanted], check=True)
-    return python
-
-
 def main():
     """Prints a row per network and per way of compiling."""
     parser = argparse.ArgumentParser(
@@ -120,7 +110,7 @@ def main():
         given = sys.argv[1:]
         at = given.index("--tfmot-venv")
         rest = [*given[:at], *given[at + 2 :], "--with-peer"]
-        python = in_venv(options.tfmot_venv)
+        python = python_with(options.tfmot_venv, "tensorflow-model-optimization")
         sys.exit(subprocess.run([python, __file__, *rest], env=environment, check=False).returncode)
     for name in options.models:
         for jit in options.jit:
