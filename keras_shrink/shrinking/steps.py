@@ -26,6 +26,7 @@ _SCORED_SAMPLES = 1024
 _SHARES = (0.98, 0.75, 0.5)
 _CLUSTERS = (16, 32, 64)
 _STRIPS = (2, 3, 4, 6, 8)
+_GOALS = {"flash": "parameters", "download": "parameters", "instructions": "macs", "ram": "arena_bytes"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,7 +74,7 @@ class Technique:
     trains: bool = True
 
 
-def excess(cost, sizes: Sizes, need) -> float:
+def _excess(cost, sizes: Sizes, need) -> float:
     """Returns the share of the weights (flash, download), activations or work that has to go."""
     over = 1 - 1 / need
     if cost == "flash":  # code stays, and takes its part of the limit
@@ -87,17 +88,18 @@ def _share(lowers, sizes, needs, attempt):
     if not costs:
         return None
     worst = max(costs, key=costs.__getitem__)
-    share = min(excess(worst, sizes, costs[worst]) + _MARGIN, _MOST_AT_ONCE) / 2**attempt
+    share = min(_excess(worst, sizes, costs[worst]) + _MARGIN, _MOST_AT_ONCE) / 2**attempt
     return (worst, round(share, 4)) if share >= _LEAST else None
 
 
-def _channel_amount(form, sizes, needs, task, attempt):
-    found = _share(_CHANNELS, sizes, needs, attempt)
-    if found is None:
-        return None
-    cost, share = found
-    goal = {"flash": "parameters", "download": "parameters", "instructions": "macs", "ram": "arena_bytes"}
-    return {goal[cost]: round(1 - share, 4)}
+def _left_by(lowers):
+    """Returns the `amount` of a technique with goals: how much of what the worst cost hangs on is left."""
+
+    def amount(form, sizes, needs, task, attempt):
+        found = _share(lowers, sizes, needs, attempt)
+        return None if found is None else {_GOALS[found[0]]: round(1 - found[1], 4)}
+
+    return amount
 
 
 def _cut_channels(form: Form, task: Task, *, multiple=4, **goal):
@@ -106,14 +108,6 @@ def _cut_channels(form: Form, task: Task, *, multiple=4, **goal):
     return dataclasses.replace(
         form, model=channels.prune_channels(form.model, score=score, multiple=multiple, **goal)
     )
-
-
-def _factor_amount(form, sizes, needs, task, attempt):
-    found = _share(_FACTORS, sizes, needs, attempt)
-    if found is None:
-        return None
-    cost, share = found
-    return {"macs" if cost == "instructions" else "parameters": round(1 - share, 4)}
 
 
 def _factor(form: Form, task: Task, *, multiple=4, **goal):
@@ -157,13 +151,13 @@ def _strip(form: Form, task: Task, *, strips):
 
 
 def _zero_amount(form, sizes, needs, task, attempt):
-    over = _share(_ZEROS, sizes, needs, attempt)
-    if over is None:
+    found = _share(_ZEROS, sizes, needs, attempt)
+    if found is None:
         return None
     # Zeros take room in a gzip stream too: about a sixth of that of other weights.
     kernels = [np.asarray(layer.get_weights()[0]) for layer in kernel_layers(form.model)]
     zeros = sum(np.count_nonzero(k == 0) for k in kernels) / max(sum(k.size for k in kernels), 1)
-    return {"sparsity": round(min(0.95, zeros + (1 - zeros) * min(1.2 * over[1], 0.9)), 4)}
+    return {"sparsity": round(min(0.95, zeros + (1 - zeros) * min(1.2 * found[1], 0.9)), 4)}
 
 
 def _set_zeros(form: Form, task: Task, *, sparsity):
@@ -198,8 +192,8 @@ TECHNIQUES: Mapping[str, Technique] = {
     for technique in (
         Technique("strips", frozenset({"ram"}), _strip_amount, _strip, trains=False),
         Technique("int4", _NARROW, _narrow_amount, _narrow),
-        Technique("prune_channels", _CHANNELS, _channel_amount, _cut_channels),
-        Technique("factorize", _FACTORS, _factor_amount, _factor),
+        Technique("prune_channels", _CHANNELS, _left_by(_CHANNELS), _cut_channels),
+        Technique("factorize", _FACTORS, _left_by(_FACTORS), _factor),
         Technique("prune", _ZEROS, _zero_amount, _set_zeros),
         Technique("cluster", _ZEROS, _cluster_amount, _share_values),
         Technique("train", frozenset(), _train_amount, _train),

@@ -5,10 +5,6 @@ import pytest
 from keras_shrink.shrinking.budget import Budget
 
 
-def measured(**costs):
-    return types.SimpleNamespace(flash_bytes=0, ram_bytes=0, instructions=0, download_bytes=0, **costs)
-
-
 def test_texts_become_numbers_and_needs_are_shares_of_them():
     budget = Budget(flash="1 KiB", ram="2k")
     sizes = types.SimpleNamespace(flash_bytes=512, ram_bytes=3000)
