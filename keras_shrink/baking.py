@@ -1,4 +1,4 @@
-"""Plain models out of wrapped ones: what a weight transform gives becomes the weight. And the way there."""
+"""Plain models out of wrapped ones: what a weight transform gives becomes the weight; and the way back."""
 
 import keras
 

@@ -48,7 +48,7 @@ class SpaceAround:
         first: The choices that give the model itself.
 
     Raises:
-        ValueError: If the model is subclassed or has no shapes yet, or 1.0 is not among the widths.
+        ValueError: If the model is subclassed or has no shapes yet, or the space lacks the model itself.
 
     Example:
     >>> from keras_shrink.search.choices import Chosen
@@ -82,7 +82,7 @@ class SpaceAround:
         inner = [layer for layer in self.model.layers if isinstance(layer, _WITH_KERNEL)]
         self._kernels = [layer.name for layer in inner]
         self._sizes = {layer.name: sizes for layer in inner if len(sizes := _sizes(layer)) > 1}
-        self._skipped = [layer.name for layer in inner if _may_be_left_out(layer)]
+        self._skipped = [layer.name for layer in inner if _keeps_the_shape(layer)]
         self._strided = [layer.name for layer in inner if self._takes_a_stride(layer)]
         asking = _TheModelItself()
         self(asking)
@@ -163,8 +163,8 @@ def _sizes(layer):
     return (*range(3, size, 2), size) if size % 2 else (size,)
 
 
-def _may_be_left_out(layer):
-    return isinstance(layer, _WITH_KERNEL) and layer.input.shape == layer.output.shape
+def _keeps_the_shape(layer):
+    return layer.input.shape == layer.output.shape
 
 
 def _changed(model, changes):
@@ -177,7 +177,7 @@ def _changed(model, changes):
         change = changes.get(original.name)
         if change is None or not isinstance(original, _WITH_KERNEL):
             return copy
-        if change["skip"] and _may_be_left_out(original):
+        if change["skip"] and _keeps_the_shape(original):
             left_out.add(original.name)
             return layers.Activation("linear", name=original.name)
         config = original.get_config()

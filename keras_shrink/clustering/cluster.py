@@ -44,9 +44,8 @@ def cluster(
         layers: Predicate, function `layer -> bool`, layer, or list of layers. By default every layer with a
             kernel.
         per_channel: Whether each channel out has a table of its own, or the layers where it has, as for
-            `layers`. It fits the weights better, costs
-            more tables, and is the form that goes with BatchNormalization behind the layer: quantization
-            gives each channel a scale. Defaults to False.
+            `layers`. It fits the weights better, costs more tables, and is the form that goes with
+            BatchNormalization behind the layer: quantization gives each channel a scale. Defaults to False.
         start: Where k-means starts: `"linear"`, `"density"` or `"k-means++"`. Defaults to `"linear"`, which
             meets the few large weights best.
         keep_zeros: Whether weights that are exactly zero (pruned) stay so; where there are any, zero is one

@@ -51,7 +51,7 @@ def document(made, title: str) -> str:
     )
 
 
-def score_text(made, value) -> str:
+def _score_text(made, value) -> str:
     """Returns a score of a report as it is shown; nothing where there is none."""
     if value is None or not math.isfinite(value):
         return ""
@@ -76,7 +76,8 @@ def _ratio(before, after) -> str:
 
 def _headline(made):
     first, last = made.score
-    shown = [(made.metric, score_text(made, first), score_text(made, last), _change_text(made, last - first))]
+    scores = (_score_text(made, score) for score in made.score)
+    shown = [(made.metric, *scores, _change_text(made, last - first))]
     for name, before, after in made.sizes():
         if name in (".tflite bytes", "multiply-accumulates", "bytes of activations, planned"):
             shown.append((name, f"{before:,}", f"{after:,}", _ratio(before, after)))
@@ -99,7 +100,7 @@ def _step_rows(made):
                 "name": step.name,
                 "amount": "" if step.amount is None else _amount(step.amount),
                 "kept": bool(step.accepted),
-                "score": score_text(made, step.accuracy),
+                "score": _score_text(made, step.accuracy),
                 "change": "" if kept is None else _change_text(made, step.accuracy - kept.accuracy),
                 "costs": costs,
                 "seconds": f"{step.seconds:,.0f} s" if step.seconds >= 10 else f"{step.seconds:.1f} s",

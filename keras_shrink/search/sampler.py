@@ -10,7 +10,7 @@ class OneByOne(BaseSampler):
     """A sampler that is asked for every choice by itself: a space may ask different ones of each candidate.
 
     Draws follow from the seed and the number of the trial: a search that was killed goes on with other
-    candidates than it began with, and so do processes that share it, whatever they have the same seed.
+    candidates than it began with, and processes that share it draw others, though they have the same seed.
 
     Args:
         seed: For the draws of `_random`, an Optuna sampler, and `_generator`, NumPy's. None for any.

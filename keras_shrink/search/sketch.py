@@ -36,7 +36,7 @@ class Step:
 class Sketch:
     """Draws a network layer by layer, without weights and without Keras.
 
-    What it costs follows from the shapes (`keras_shrink.search.cost`), so thousands of candidates can be
+    What it costs follows from the shapes (`keras_shrink.search.costs`), so thousands of candidates can be
     looked at in the time that building one model takes; `keras_shrink.search.building.build` makes the
     model of the one that is worth it. Methods take and return positions of values.
 

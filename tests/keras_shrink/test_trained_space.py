@@ -104,6 +104,7 @@ def test_bits_of_a_layer(space):
     assert coarse == whole - 8 * 9 * 16 // 2
 
 
-def test_a_space_without_the_model_is_refused(model):
-    with pytest.raises(ValueError, match="1.0 among the widths.*Received: widths="):
-        ks.SpaceAround(model, widths=(0.5,))
+@pytest.mark.parametrize("choices", [{"widths": (0.5,)}, {"sparsities": (0.5,)}])
+def test_a_space_without_the_model_is_refused(model, choices):
+    with pytest.raises(ValueError, match="1.0 among the widths, 0.0 among the spars.*Received: widths="):
+        ks.SpaceAround(model, **choices)

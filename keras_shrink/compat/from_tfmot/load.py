@@ -83,9 +83,7 @@ def _fill(architecture: Architecture, saved: SavedModel):
         for centroids, shape in _clusters(extra):
             i = next(i for i, value in enumerate(values) if value.shape == shape)
             keeps = wrapper is not None and bool(wrapper.config.get("preserve_sparsity", True))
-            if (
-                wrapper is not None and wrapper.kind in CLUSTERED
-            ):  # one that is quantized, too, has its values
+            if wrapper is not None and wrapper.kind in CLUSTERED:  # one that is quantized has its values
                 values[i] = _nearest(values[i], centroids, keeps)
             counts[layer] = (max(centroids.shape[-1], counts.get(layer, (0, keeps))[0]), keeps)
             tables += [layer] if centroids.ndim > 1 else []
@@ -184,13 +182,10 @@ def _quantized(model, architecture: Architecture, saved: SavedModel, wrapped):
             extra = extras.get(layer.name, {})
             for step in [*layer.outputs_through, *layer.inner]:
                 if isinstance(step, ActivationQuantizer):
-                    names = (
-                        ("pre_activation",) if step.name == "linear_range" else ("post_activation", "output")
-                    )
-                    ends = next(
-                        ([extra[f"{n}_min"], extra[f"{n}_max"]] for n in names if f"{n}_min" in extra), []
-                    )
-                    unknown += _set(step, ends, f"{layer.name}/{step.name}")
+                    before = step.name == "linear_range"
+                    names = ("pre_activation",) if before else ("post_activation", "output")
+                    ends = ([extra[f"{n}_min"], extra[f"{n}_max"]] for n in names if f"{n}_min" in extra)
+                    unknown += _set(step, next(ends, []), f"{layer.name}/{step.name}")
     if unknown:
         warnings.warn(
             f"The file has no range for {', '.join(unknown)}: tfmot rounds at other places there. Train with "
