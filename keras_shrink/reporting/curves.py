@@ -46,7 +46,6 @@ class Chart:
     x_ticks: tuple[tuple[float, str], ...]
     y_ticks: tuple[tuple[float, str], ...]
     limit: float | None
-    floor: float | None
     width: int = WIDTH
     height: int = HEIGHT
     left: int = LEFT
@@ -62,7 +61,6 @@ def chart(
     is_bytes: bool = True,
     as_percent: bool = True,
     limit: float | None = None,
-    floor: float | None = None,
 ) -> Chart | None:
     """Returns the chart of points, or None where fewer than one can be drawn.
 
@@ -75,7 +73,6 @@ def chart(
         is_bytes: Whether the cost is in bytes, shown in powers of 1024.
         as_percent: Whether the score is a fraction, shown in percent.
         limit: The most that may be spent, drawn as a line.
-        floor: The least score allowed, drawn as a line.
 
     Example:
     >>> drawn = chart("flash", [Point(0, "start", True, 2048, 0.9), Point(1, "prune", True, 1024, 0.8)])
@@ -87,7 +84,6 @@ def chart(
         return None
     costs = [p.cost for p in points] + ([limit] if limit is not None else [])
     scores = [p.score for p in points if p.kept] or [p.score for p in points]
-    scores += [floor] if floor is not None else []
     low, high = min(scores), max(scores)
     span = max(high - low, 0.01 * abs(high), 1e-6)
     given_up = [p.score for p in points if p.score < low]
@@ -115,7 +111,6 @@ def chart(
             for tick in y_ticks
         ),
         limit=None if limit is None else x(limit),
-        floor=None if floor is None else y(floor),
     )
 
 

@@ -294,5 +294,4 @@ def _board(check):
         "ram": f"{check.ram_bytes:,}",
         "ram_free": f"{check.ram_available_bytes:,}",
         "latency": f"{check.latency_ms:,.0f}" if check.latency_ms >= 10 else f"{check.latency_ms:.2g}",
-        "problems": check.problems,
     }

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keras_shrink.reporting.curves import HEIGHT, LEFT, TOP, WIDTH, Point, chart, round_numbers, scatter
+from keras_shrink.reporting.curves import HEIGHT, LEFT, WIDTH, Point, chart, round_numbers, scatter
 
 POINTS = [
     Point(0, "start", True, 4096, 0.95),
@@ -27,10 +27,8 @@ def test_a_point_far_below_lies_at_the_edge_and_says_its_score():
     assert mark.title == "1 prune: 20.00% at 1,024 bytes, given up"
 
 
-def test_limits_lie_inside_even_where_no_point_reaches_them():
-    drawn = chart("flash", POINTS, limit=10_000, floor=0.9)
-    assert LEFT < drawn.limit <= WIDTH
-    assert TOP <= drawn.floor <= drawn.bottom
+def test_the_limit_lies_inside_even_where_no_point_reaches_it():
+    assert LEFT < chart("flash", POINTS, limit=10_000).limit <= WIDTH
 
 
 def test_figures_that_are_missing_are_left_out():
