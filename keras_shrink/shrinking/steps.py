@@ -61,8 +61,9 @@ class Technique:
     Attributes:
         name: As in recipes and records.
         lowers: The costs that it can lower, names of limits of a `Budget`.
-        amount: Function `(form, sizes, needs, task, attempt) -> mapping` of keyword arguments for `apply`:
-            how much to try, less with each attempt; None where there is nothing (more) to try.
+        amount: Function `(form, sizes, broken, task, attempt) -> mapping` of keyword arguments for `apply`:
+            how much to try, less with each attempt; None where there is nothing (more) to try. `broken` has
+            need over limit of the limits that are broken.
         apply: Function `(form, task, **amount) -> Form`, not trained yet.
         trains: Whether the model has to recover by training.
     """
@@ -82,9 +83,9 @@ def _excess(cost, sizes: Sizes, need) -> float:
     return over
 
 
-def _share(lowers, sizes, needs, attempt):
+def _share(lowers, sizes, broken, attempt):
     """Returns the cost to lower and the share of it that goes in the next try; None for too little."""
-    costs = {cost: need for cost, need in needs.items() if cost in lowers and need > 1}
+    costs = {cost: need for cost, need in broken.items() if cost in lowers}
     if not costs:
         return None
     worst = max(costs, key=costs.__getitem__)
@@ -95,8 +96,8 @@ def _share(lowers, sizes, needs, attempt):
 def _left_by(lowers):
     """Returns the `amount` of a technique with goals: how much of what the worst cost hangs on is left."""
 
-    def amount(form, sizes, needs, task, attempt):
-        found = _share(lowers, sizes, needs, attempt)
+    def amount(form, sizes, broken, task, attempt):
+        found = _share(lowers, sizes, broken, attempt)
         return None if found is None else {_GOALS[found[0]]: round(1 - found[1], 4)}
 
     return amount
@@ -114,7 +115,7 @@ def _factor(form: Form, task: Task, *, multiple=4, **goal):
     return dataclasses.replace(form, model=factorize(form.model, multiple=multiple, **goal))
 
 
-def _narrow_amount(form, sizes, needs, task, attempt):
+def _narrow_amount(form, sizes, broken, task, attempt):
     return None if form.four_bits or attempt >= len(_SHARES) else {"share": _SHARES[attempt]}
 
 
@@ -137,7 +138,7 @@ def _narrow(form: Form, task: Task, *, share):
     return dataclasses.replace(form, four_bits=tuple(name for name in sizes if name not in wide))
 
 
-def _strip_amount(form, sizes, needs, task, attempt):
+def _strip_amount(form, sizes, broken, task, attempt):
     if form.strips > 1 or attempt or task.budget.runtime != "c":
         return None
     arenas = {strips: arena_of_c(sizes.tflite, strips) for strips in _STRIPS}
@@ -150,8 +151,8 @@ def _strip(form: Form, task: Task, *, strips):
     return dataclasses.replace(form, strips=strips)
 
 
-def _zero_amount(form, sizes, needs, task, attempt):
-    found = _share(_ZEROS, sizes, needs, attempt)
+def _zero_amount(form, sizes, broken, task, attempt):
+    found = _share(_ZEROS, sizes, broken, attempt)
     if found is None:
         return None
     # Zeros take room in a gzip stream too: about a sixth of that of other weights.
@@ -164,7 +165,7 @@ def _set_zeros(form: Form, task: Task, *, sparsity):
     return dataclasses.replace(form, model=prune(form.model, sparsity, scope="global"))
 
 
-def _cluster_amount(form, sizes, needs, task, attempt):
+def _cluster_amount(form, sizes, broken, task, attempt):
     return (
         None if form.clusters is not None or attempt >= len(_CLUSTERS) else {"clusters": _CLUSTERS[attempt]}
     )
@@ -174,7 +175,7 @@ def _share_values(form: Form, task: Task, *, clusters):
     return dataclasses.replace(form, clusters=clusters)
 
 
-def _train_amount(form, sizes, needs, task, attempt):
+def _train_amount(form, sizes, broken, task, attempt):
     return None if attempt else {}
 
 

@@ -78,16 +78,15 @@ class Work:
         """Returns the next technique, its amount, and the training behind it; None at the end."""
         if self.recipe.steps:
             return self._next_of_recipe()
-        if not self.budget.broken(self.sizes):
+        broken = self.budget.broken(self.sizes)
+        if not broken:
             return self._last_training()
         options = []
         for technique in TECHNIQUES.values():
             attempt = self._failures(technique.name)
-            if attempt >= TRIES or not technique.lowers & set(self.budget.broken(self.sizes)):
+            if attempt >= TRIES or technique.lowers.isdisjoint(broken):
                 continue
-            amount = technique.amount(
-                self.form, self.sizes, self.budget.needs(self.sizes), self.task, attempt
-            )
+            amount = technique.amount(self.form, self.sizes, broken, self.task, attempt)
             if amount is not None:
                 options.append(Planned(technique.name, amount))
         if not options:
