@@ -1,8 +1,8 @@
 """Arrays from files, as the command line names them."""
 
-from pathlib import Path
-
 import numpy as np
+
+from keras_shrink.checks import check_file
 
 
 def load_array(source: str, *, limit=None) -> np.ndarray:
@@ -15,9 +15,7 @@ def load_array(source: str, *, limit=None) -> np.ndarray:
         ValueError: If it is neither, or if it is not clear which array is meant.
     """
     path, _, name = source.partition(":") if ".npz:" in source else (source, "", "")
-    if not Path(path).is_file():
-        raise FileNotFoundError(f"There is no such file. Received: {path!r}.")
-    if Path(path).suffix not in (".npy", ".npz"):
+    if check_file(path).suffix not in (".npy", ".npz"):
         raise ValueError(f"{path!r} is not a .npy or .npz file. Save the inputs with numpy.save first.")
     try:
         stored = np.load(path, allow_pickle=False)

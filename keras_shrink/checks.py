@@ -1,6 +1,7 @@
 """Checks of what a user passed that several features share."""
 
 import numbers
+from pathlib import Path
 
 
 def check_fraction(name, value):
@@ -34,3 +35,18 @@ def check_count(name, value):
     """
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
         raise ValueError(f"{name} must be an integer of at least 1. Received: {name}={value!r}.")
+
+
+def check_file(path) -> Path:
+    """Returns the path of a file that is there.
+
+    Raises:
+        FileNotFoundError: If it is not.
+
+    Example:
+    >>> check_file("model.tflite").suffix
+    '.tflite'
+    """
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"There is no such file. Received: {str(path)!r}.")
+    return Path(path)

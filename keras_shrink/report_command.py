@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import typer
 
+from keras_shrink.checks import check_file
 from keras_shrink.shrinking.record import StepRecord
 
 _PAIRS = (("x_test", "y_test"), ("x_val", "y_val"), ("x", "y"))
@@ -32,9 +33,7 @@ def load_test(path):
         FileNotFoundError: If there is no such file.
         ValueError: If it holds none of these pairs.
     """
-    if not Path(path).is_file():
-        raise FileNotFoundError(f"There is no such file. Received: {str(path)!r}.")
-    with np.load(path, allow_pickle=False) as stored:
+    with np.load(check_file(path), allow_pickle=False) as stored:
         pair = next((pair for pair in _PAIRS if set(pair) <= set(stored.files)), None)
         if pair is None:
             raise ValueError(
@@ -50,10 +49,8 @@ def load_steps(path) -> tuple[StepRecord, ...]:
         FileNotFoundError: If there is no such file.
         ValueError: If a line is no JSON or lacks a figure.
     """
-    if not Path(path).is_file():
-        raise FileNotFoundError(f"There is no such file. Received: {str(path)!r}.")
     steps = []
-    for number, line in enumerate(Path(path).read_text(encoding="utf-8").splitlines(), 1):
+    for number, line in enumerate(check_file(path).read_text(encoding="utf-8").splitlines(), 1):
         try:
             entry = json.loads(line)
             if "name" in entry:

@@ -83,7 +83,7 @@ def as_pair(data):
 def keras_score(model, data, metric="accuracy", *, batch_size=256) -> float:
     """Returns what `metric` says of a Keras model on `data`, a pair `(inputs, labels)`."""
     inputs, labels = as_pair(data)
-    return _scored(metric, labels, keras_outputs(model, inputs, batch_size=batch_size))
+    return scored(metric, labels, keras_outputs(model, inputs, batch_size=batch_size))
 
 
 def keras_outputs(model, inputs, *, batch_size=256):
@@ -105,7 +105,7 @@ def device_score(tflite, data, metric="accuracy") -> float:
         ValueError: If the data does not fit the model.
     """
     inputs, labels = as_pair(data)
-    return _scored(metric, labels, device_outputs(tflite, inputs))
+    return scored(metric, labels, device_outputs(tflite, inputs))
 
 
 def device_outputs(tflite, inputs):
@@ -139,6 +139,21 @@ def _run(graph, arrays):
         return tflm.run(graph, [array[:, np.newaxis] for array in arrays], fresh=True)
 
 
-def _scored(metric, labels, outputs):
-    value = as_metric(metric)(labels, outputs[0] if len(outputs) == 1 else outputs)
-    return float(value)
+def scored(metric, labels, outputs) -> float:
+    """Returns what `metric` says of a flat list of outputs.
+
+    Example:
+    >>> scored("accuracy", np.array([1]), [np.array([[0.1, 0.9]])])
+    1.0
+    """
+    return float(as_metric(metric)(labels, outputs[0] if len(outputs) == 1 else outputs))
+
+
+def name_of(metric) -> str:
+    """Returns what to call a metric that `as_metric` takes.
+
+    Example:
+    >>> name_of("accuracy"), name_of(accuracy), name_of(lambda labels, outputs: 0.0)
+    ('accuracy', 'accuracy', '<lambda>')
+    """
+    return metric if isinstance(metric, str) else getattr(metric, "__name__", "score")

@@ -6,6 +6,8 @@ from pathlib import Path
 import numpy as np
 from rich.console import Console
 
+from keras_shrink.checks import check_file
+
 _SPLIT = 5  # every fifth sample is held out where the file has no validation data
 
 
@@ -47,9 +49,7 @@ def load_split(path):
         FileNotFoundError: If there is no such file.
         ValueError: If arrays are missing.
     """
-    if not Path(path).is_file():
-        raise FileNotFoundError(f"There is no such file. Received: {str(path)!r}.")
-    with np.load(path, allow_pickle=False) as stored:
+    with np.load(check_file(path), allow_pickle=False) as stored:
         names = set(stored.files)
         known = next((pair for pair in (("x_train", "y_train"), ("x", "y")) if set(pair) <= names), None)
         if known is None:

@@ -123,12 +123,11 @@ def compare(models, data, *, representative_data=None, metric="accuracy"):
             f"models must be a mapping from names to models, not empty. Received: {type(models).__name__}. "
             'Pass {"float": model}.'
         )
-    metric_name = metric if isinstance(metric, str) else getattr(metric, "__name__", "score")
     inputs, _ = scoring.as_pair(data)
     scoring.as_metric(metric)
     ranges = samples.first(inputs, 256) if representative_data is None else representative_data
     rows = [_row(name, model, data, ranges, metric) for name, model in watched(models.items(), "comparing")]
-    return Comparison(tuple(rows), metric_name)
+    return Comparison(tuple(rows), scoring.name_of(metric))
 
 
 def _row(name, model, data, ranges, metric):

@@ -153,7 +153,7 @@ def sensitivity(model, data, technique="prune", amounts=None, *, layers=select.h
     if not kernels:
         raise ValueError(f"No layer was chosen. Received: {layers=!r}.")
     technique_name = technique if isinstance(technique, str) else getattr(technique, "__name__", "custom")
-    metric_name = metric if isinstance(metric, str) else getattr(metric, "__name__", "score")
+    metric_name = scoring.name_of(metric)
     known = _Known(results, _fingerprint(model, data, technique_name, metric_name))
     baseline = known.get("", 0, lambda: scoring.keras_score(twin, data, metric))
     scores: dict[str, list[float]] = {kernel.name: [] for kernel in kernels}

@@ -223,9 +223,7 @@ def _score(metric, found: Sequence[Confusion | Errors], labels, answers):
         if isinstance(first, Confusion):
             return "accuracy", first.accuracy
         return "explained variance", first.explained
-    compute = scoring.as_metric(metric)
-    values = [float(compute(labels, one[0] if len(one) == 1 else one)) for one in answers]
-    return metric if isinstance(metric, str) else getattr(metric, "__name__", "score"), tuple(values)
+    return scoring.name_of(metric), tuple(scoring.scored(metric, labels, outputs) for outputs in answers)
 
 
 def _c_arena(graph, strips):

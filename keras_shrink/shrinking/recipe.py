@@ -6,9 +6,9 @@ import inspect
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from pathlib import Path
 from typing import Any
 
+from keras_shrink.checks import check_file
 from keras_shrink.shrinking.steps import TECHNIQUES
 from keras_shrink.shrinking.training import Training
 
@@ -87,14 +87,13 @@ def read_recipe(path) -> Recipe:
 
     Example:
     >>> import tempfile
+    >>> from pathlib import Path
     >>> file = Path(tempfile.mkdtemp(), "recipe.toml")
     >>> _ = file.write_text("steps = [{ technique = 'prune_channels', parameters = 0.7 }]")
     >>> read_recipe(file).steps[0].amount
     {'parameters': 0.7}
     """
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"There is no such file. Received: {str(path)!r}.")
+    path = check_file(path)
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
