@@ -126,12 +126,7 @@ def plan(
     groups = Groups.of(network, multiple)
     costs = Costs(model, network, flow)
     values = scores.class_scores(model, network, groups, score)
-    stay = {}
-    for family in groups.families:
-        if np.isnan(values[family.classes]).any():
-            stay |= dict.fromkeys(family.classes.tolist(), "the score says nothing of it")
-        elif not family.cuts():
-            stay |= dict.fromkeys(family.classes.tolist(), f"no more than one multiple of {multiple}")
+    stay = _left_alone(groups, values, multiple)
     free = groups.free(network)
     cost = {
         "amount": lambda kept: kept(free),
@@ -169,6 +164,17 @@ def plan(
             f"{ChannelPlan.of(costs, groups, ~np.isin(np.arange(groups.count), least), stay)}"
         )
     return found[0]
+
+
+def _left_alone(groups, values, multiple):
+    """Returns class -> why no channel of it can be cut."""
+    stay = {}
+    for family in groups.families:
+        if np.isnan(values[family.classes]).any():
+            stay |= dict.fromkeys(family.classes.tolist(), "the score says nothing of it")
+        elif not family.cuts():
+            stay |= dict.fromkeys(family.classes.tolist(), f"no more than one multiple of {multiple}")
+    return stay
 
 
 def _plan_arena(model, limit, estimate, plan_for):
