@@ -48,11 +48,6 @@ def values(layer):
     return np.unique(layer.kernel.numpy()).size
 
 
-@pytest.fixture(autouse=True)
-def same_start():
-    keras.utils.set_random_seed(0)
-
-
 def test_a_whole_model_as_in_the_example(tmp_path):
     model = network()
     clustering_params = {

@@ -77,11 +77,6 @@ def output_scale(data):
     return float(graph.tensors[graph.outputs[0]].quantization.scale[0])
 
 
-@pytest.fixture(autouse=True)
-def same_start():
-    keras.utils.set_random_seed(0)
-
-
 def test_a_whole_model_is_saved_loaded_and_converted_by_either(tmp_path):
     qat = trained(quantization.quantize_model(setup_model()))
     qat.save(tmp_path / "model.h5")

@@ -63,11 +63,6 @@ def converted(model):
     return converter.convert()
 
 
-@pytest.fixture(autouse=True)
-def same_start():
-    keras.utils.set_random_seed(0)
-
-
 def test_a_whole_model_as_in_the_example(tmp_path):
     x, y = digits()
     model = network()
