@@ -19,14 +19,13 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import keras
 import numpy as np
+import on_tflm
 import real_data
 import tensorflow as tf
 from shuffled import Shuffled, flip_some, shifted
 
 import keras_shrink as ks
 import tflite_export as te
-from tflite_export import affine
-from tflite_export.c import native
 
 TEMPERATURE = 4.0
 HARD = 0.3  # weight of the labels
@@ -77,9 +76,7 @@ class Lessons(Shuffled):
 def int8_accuracy(model, x, x_test, y_test):
     """Returns the accuracy on all test pictures in int8, and the converted model."""
     tflite = te.convert(model, x[:500].astype("float32"))
-    graph = te.read(tflite)
-    (output,) = native.run(graph, [affine.quantize_array(x_test.astype("float32"), graph.inputs[0])])
-    return float(np.mean(output.reshape(len(y_test), -1).argmax(axis=1) == np.ravel(y_test))), tflite
+    return on_tflm.accuracy(te.read(tflite), x_test, np.ravel(y_test)), tflite
 
 
 def cut(x, y):
