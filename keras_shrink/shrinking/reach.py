@@ -66,7 +66,7 @@ def _strongest(form, task, name, goal):
     for share in _SHARES:
         try:
             return TECHNIQUES[name].apply(form, task, **{goal: share})
-        except ValueError:
+        except ValueError:  # so little cannot be left
             continue
     return form
 
