@@ -83,7 +83,7 @@ def _take(module):
         if server.module == module:
             with contextlib.suppress(ValueError):  # another thread took it meanwhile
                 _idle.remove(server)
-                if server.process.poll() is None:
+                if server.process.poll() is None:  # it serves the process that started it, not a fork of that
                     return server
                 server.end()
     return _Server(module)
@@ -128,27 +128,11 @@ class _Server:
             os.killpg(self.process.pid, signal.SIGKILL)
         self.end()
 
-    def forget(self):
-        """Lets go of it without a word to it."""
-        self.process.returncode = 0
-        with self.process, self._errors:
-            pass
-
 
 @atexit.register
 def _end_all():
     while _idle:
         _idle.pop().end()
-
-
-def _forget_all():
-    """In a fork of this process: the servers answer the original only."""
-    while _idle:
-        _idle.pop().forget()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget_all)
 
 
 def _serve(module):
