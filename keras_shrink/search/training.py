@@ -44,6 +44,7 @@ class Trainer:
         reporting = keras.callbacks.LambdaCallback(
             on_epoch_end=lambda epoch, logs: report(epoch, logs["val_accuracy"])
         )
+        model.optimizer.build(model.trainable_variables)  # before the first step, which is then traced once
         model.fit(
             x,
             y,

@@ -197,14 +197,17 @@ def test_another_objective_in_the_same_folder_is_refused(tmp_path):
 
 WORKER = """
     import sys, time, numpy as np
+    from pathlib import Path
     from keras_shrink.search import spaces
     from keras_shrink.search.run import search_architecture
 
-    folder, slow = sys.argv[1], float(sys.argv[2])
+    folder, slow = Path(sys.argv[1]), float(sys.argv[2])
+    while slow < 1 and not list(folder.glob("training_*")):
+        time.sleep(0.05)
 
     def trainer(model, train, validation, report):
         report(0, 0.5)
-        open(f"{folder}/training_{model.count_params()}_{time.time()}", "w").close()
+        (folder / f"training_{model.count_params()}_{time.time()}").touch()
         time.sleep(slow)
         return 0.5
 
@@ -231,20 +234,23 @@ def test_workers_share_a_search_and_one_that_is_killed_loses_nothing(tmp_path):
         command = [sys.executable, str(script), str(folder), str(slow), str(seed)]
         return subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
 
-    stuck = start(1000, 0)
-    deadline = time.monotonic() + 120
-    while not list(folder.glob("training_*")) and time.monotonic() < deadline:
+    def trainer(model, train, validation, report):
+        report(0, 0.5)
+        (folder / f"training_{model.count_params()}_{time.time()}").touch()
         time.sleep(0.2)
-    workers = [start(0.2, 1), start(0.2, 2)]
-    time.sleep(1)
+        return 0.5
+
+    stuck, worker = start(1000, 0), start(0.2, 1)
+    deadline = time.monotonic() + 120
+    while len(list(folder.glob("training_*"))) < 2 and time.monotonic() < deadline:
+        time.sleep(0.1)
     stuck.send_signal(signal.SIGKILL)
     stuck.communicate()
-    for worker in workers:
-        _, said = worker.communicate(timeout=180)
-        assert worker.returncode == 0, said.decode()[-500:]
     found = search_architecture(
-        SPACE, TRAIN, VALIDATION, folder=folder, trials=10, trainer=counting_parameters, strategy="random"
+        SPACE, TRAIN, VALIDATION, folder=folder, trials=10, trainer=trainer, strategy="random", seed=2
     )
+    _, said = worker.communicate(timeout=180)
+    assert worker.returncode == 0, said.decode()[-500:]
     assert len(found.candidates) == 10
     assert {candidate.accuracy for candidate in found.candidates} == {0.5}
     log = [json.loads(line) for line in (folder / "record.log").read_text().splitlines()]
