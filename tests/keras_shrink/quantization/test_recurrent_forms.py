@@ -15,11 +15,11 @@ pytestmark = pytest.mark.slow
 STATE = "keeps its state"
 
 
-def sequences(shape=(6, 3), count=32):
+def sequences(shape=(4, 3), count=32):
     return np.random.default_rng(0).normal(0, 1, (count, *shape)).astype("float32")
 
 
-def network(*parts, shape=(6, 3)):
+def network(*parts, shape=(4, 3)):
     keras.utils.set_random_seed(1)
     return keras.Sequential([keras.Input(shape), *parts])
 
@@ -95,7 +95,7 @@ SHAPES = {"pictures in time": (4, 32), "sequences in time": (4, 32)}
 @pytest.mark.parametrize("name", NETWORKS)
 def test_the_device_computes_what_training_shows(name):
     parts, steps = NETWORKS[name]
-    shape = SHAPES.get(name, (6, 3))
+    shape = SHAPES.get(name, (4, 3))
     model, x = network(*parts(), shape=shape), sequences(shape)
     quantized = ks.calibrate(model, x, strict=True)
     has_operator = any(type(layer).__name__ == "LSTMAsOperator" for layer in quantized._flatten_layers())
