@@ -1,12 +1,10 @@
 """TensorFlow Lite Micro over many models in one process, which a model may end."""
 
-import os
 import pickle
-import subprocess
 import sys
-from pathlib import Path
 
-ROOT = Path(__file__).parents[3]
+from tflite_export.warm_process import run_job
+
 ARENA_BYTES = 8 << 20
 
 
@@ -18,14 +16,7 @@ def run_tflm_batch(jobs, *, reset=True, timeout=600.0):
         reset: Whether streaming state is forgotten before each sample.
         timeout: Seconds.
     """
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.tflite_export.c.tflm_batch"],
-        input=pickle.dumps((list(jobs), reset)),
-        capture_output=True,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        timeout=timeout,
-        check=False,
-    )
+    done = run_job("tests.tflite_export.c.tflm_batch", pickle.dumps((list(jobs), reset)), timeout=timeout)
     if done.returncode:
         position = done.stderr.rfind(b"job ") + 4
         number = int(done.stderr[position : position + 6])
@@ -35,7 +26,11 @@ def run_tflm_batch(jobs, *, reset=True, timeout=600.0):
     return pickle.loads(done.stdout)
 
 
-def _serve():
+def prepare():
+    from tflite_micro.python.tflite_micro import runtime  # noqa: F401
+
+
+def main():
     from tflite_micro.python.tflite_micro import runtime
 
     jobs, reset = pickle.load(sys.stdin.buffer)
@@ -67,4 +62,4 @@ def _count(interpreter):
 
 
 if __name__ == "__main__":
-    _serve()
+    main()
