@@ -109,7 +109,9 @@ def _rebuild_sequential(model, copies, behind_input, shapes):
     inserted = behind_input(start) if behind_input else None
     parts = [part for layer in model.layers for part in copies.chain(layer)]
     first = [] if inserted is None else [inserted]
-    new = keras.Sequential([start, *first, *parts], name=model.name, trainable=model.trainable)
+    is_plain = type(model).__init__ is keras.Sequential.__init__
+    kind = type(model) if is_plain else keras.Sequential
+    new = kind([start, *first, *parts], name=model.name, trainable=model.trainable)
     if model.compiled:
         new.compile_from_config(model.get_compile_config())
     return new

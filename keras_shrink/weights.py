@@ -1,8 +1,28 @@
 """Weight transforms and the one wrapper that runs any layer with transformed weights."""
 
+import contextlib
+import contextvars
+
 import keras
 import numpy as np
 import tensorflow as tf
+
+_RESULTS = contextvars.ContextVar("keras_shrink_results", default=None)
+
+
+@contextlib.contextmanager
+def results_through(functions):
+    """While active, what wrapped layers compute goes through functions before it goes through `outputs`.
+
+    Args:
+        functions: `id(wrapper)` -> function of the wrapped layer's result and inputs that returns what
+            takes the result's place; its dtype becomes that of the result. Only inference asks for it.
+    """
+    token = _RESULTS.set(functions)
+    try:
+        yield
+    finally:
+        _RESULTS.reset(token)
 
 
 @keras.saving.register_keras_serializable("keras_shrink")
@@ -187,6 +207,9 @@ class Transformed(keras.layers.Wrapper):
     def call(self, inputs, training=None, **kwargs):
         """Runs the layer with its transformed weights; arguments are those of the layer."""
         result = self.run_layer(inputs, training, **kwargs)
+        change = None if training else (_RESULTS.get() or {}).get(id(self))
+        if change is not None:
+            result = tf.cast(change(result, inputs), result.dtype)
         for step in self.outputs_through:
             result = step(result, training=training) if step._call_has_training_arg else step(result)
         return result

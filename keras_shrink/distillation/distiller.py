@@ -149,8 +149,17 @@ class Distiller(keras.Model):
 
     def test_step(self, data):
         """One step of `evaluate`."""
-        with self._asked(data) as batch:
+        with self._asked(data) as batch, self._rounding_of_student():
             return super().test_step(batch)
+
+    def predict_step(self, data):
+        """One step of `predict`."""
+        with self._rounding_of_student():
+            return super().predict_step(data)
+
+    def _rounding_of_student(self):
+        """The context in which a quantized student evaluates; any other needs none."""
+        return getattr(self.student, "device_rounding", contextlib.nullcontext)()
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         """Returns the whole loss; outside of a step (while Keras builds its metrics) that of the labels."""

@@ -51,7 +51,9 @@ class SymmetricWeights(WeightRounding):
         """Returns the float32 scales of `weight`, with the reduced axes kept as 1."""
         largest = tf.reduce_max(tf.abs(tf.cast(weight, tf.float32)), axis=self.reduce_axes, keepdims=True)
         # A channel of zeros gets a harmless scale instead of a division by zero.
-        return tf.maximum(largest, 1e-20) / float(2 ** (self.num_bits - 1) - 1)
+        # Multiplied, not divided: TensorFlow makes products of divisions by constants in some graphs, and a
+        # scale that is not the same everywhere rounds a weight in the middle between two steps both ways.
+        return tf.maximum(largest, 1e-20) * (1.0 / (2 ** (self.num_bits - 1) - 1))
 
     def call(self, weight, training=None):
         """Returns `weight` rounded to its grid; same shape and dtype."""

@@ -11,6 +11,7 @@ from keras_shrink import select
 from keras_shrink.baking import opened
 from keras_shrink.quantization.activation_forms import composed_activation
 from keras_shrink.quantization.attention_forms import AttentionIsland, FloatAttention
+from keras_shrink.quantization.device_evaluation import evaluated_on_device
 from keras_shrink.quantization.estimators import as_estimator
 from keras_shrink.quantization.expansion import expand
 from keras_shrink.quantization.fake_quant import WeightRounding
@@ -38,7 +39,8 @@ def quantize(model, config=None, *, overrides=None, strict=False):
     start from the first batch that `fit` brings; to use the model without training, give it data
     with `calibrate`. Weights that are exactly zero (pruned) stay zero, and in a clustered model those
     that share a value go on sharing it. BatchNormalization behind a linear layer trains as usual and
-    is folded into that layer at export; with a scale per channel this is exact.
+    is folded into that layer at export; with a scale per channel this is exact. `evaluate` and `predict` of
+    the result round as the device does, where training and a call of it round in float32.
 
     Args:
         model: A built Functional or Sequential model, usually trained. It is not touched.
@@ -104,7 +106,7 @@ def quantize(model, config=None, *, overrides=None, strict=False):
             return None
         return observed_range(config, f"{tensor.name}_int{config.activation_bits}")
 
-    return rebuild(model, exchange, behind_input=behind_input, as_class=quick)
+    return evaluated_on_device(rebuild(model, exchange, behind_input=behind_input, as_class=quick))
 
 
 def calibrate(

@@ -8,8 +8,8 @@ from keras_shrink.simulation.simulate import simulate
 class DeviceMetrics(keras.callbacks.Callback):
     """Evaluates the integers of the device after epochs of `fit`, beside what Keras shows.
 
-    A quantized model in Keras rounds to the device's grids, but in float32: over the depth of a network the
-    two drift apart by a few steps, which now and then is another class. This callback converts the model,
+    The validation of a quantized model rounds as the device does in most operators, not in all of them: not
+    in recurrent layers, attention and the tables of activations. This callback converts the model,
     simulates the file bit for bit and adds its loss and metrics to the logs as `device_loss`,
     `device_accuracy` and so on. Callbacks behind it, such as `ModelCheckpoint(monitor="device_accuracy")`,
     and the history see them.

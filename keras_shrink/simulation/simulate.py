@@ -17,8 +17,8 @@ from keras_shrink.simulation.program import Program
 def simulate(model, representative_data=None, *, dequantize=True):
     """Returns a `keras.Model` that computes the integers of TFLM bit for bit, in batches.
 
-    Use it to evaluate what will run on the device where a quantized Keras model is only near: the
-    quantized model rounds real numbers to the same grids, but in float32, so that now and then a value
+    Use it to evaluate what will run on the device, whatever the operators: `evaluate` of a quantized Keras
+    model rounds as the device does in most of them, in others in float32, so that now and then a value
     falls on the neighbouring step. The model is converted, and every operator of the file is computed
     with the integer arithmetic of TFLM's reference kernels, several times faster than TFLM itself.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from keras import layers
 
+from keras_shrink.quantization.average_forms import AveragedWindows
 from keras_shrink.quantization.merge_forms import NearestUpSampling
 from keras_shrink.quantization.rules.roles import Role, checked, role
 from keras_shrink.weights import Transformed
@@ -22,8 +23,6 @@ def _(layer):
 for _kind in (
     layers.MaxPooling1D,
     layers.MaxPooling2D,
-    layers.AveragePooling1D,
-    layers.AveragePooling2D,
     layers.GlobalMaxPooling1D,
     layers.GlobalMaxPooling2D,
     layers.ZeroPadding1D,
@@ -35,6 +34,12 @@ for _kind in (
     layers.Permute,
 ):
     role.register(_kind, _same_range)
+
+
+@role.register(layers.AveragePooling1D)
+@role.register(layers.AveragePooling2D)
+def _(layer):
+    return checked(layer, Role(same_range=True, form=AveragedWindows))
 
 
 @role.register(layers.UpSampling1D)

@@ -1,0 +1,172 @@
+"""Quantized models evaluate as the device does."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from keras import layers
+
+import keras_shrink as ks
+import tflite_export as te
+from keras_shrink.quantization.device_rounding import device_roundings
+from keras_shrink.quantization.fake_quant import SymmetricWeights
+from tests.keras_shrink.networks import pictures, residual_network, shake_normalization
+from tflite_export.affine import quantize_array
+from tflite_export.c import native
+
+
+def strided_network():
+    """Pooling at the border, a normalization of its own, a mean, and a difference."""
+    inputs = keras.Input((9, 9, 3))
+    x = layers.BatchNormalization(name="first_norm")(inputs)
+    x = layers.Conv2D(8, 3, strides=2, padding="same", activation="relu6", name="conv")(x)
+    y = layers.Conv2DTranspose(8, 3, padding="same", name="transposed")(x)
+    x = layers.Subtract(name="difference")([x, y])
+    x = layers.AveragePooling2D(3, 2, padding="same", name="average")(x)
+    x = layers.Conv2D(12, 1, name="pointwise")(x)
+    x = layers.GlobalAveragePooling2D(name="mean")(x)
+    return keras.Model(inputs, layers.Dense(4, name="scores")(x))
+
+
+def series_network():
+    """Layers of one dimension, one behind the other."""
+    return keras.Sequential(
+        [
+            keras.Input((20, 3)),
+            layers.Conv1D(8, 3, use_bias=False),
+            layers.BatchNormalization(),
+            layers.Dropout(0.1),
+            layers.ReLU(),
+            layers.DepthwiseConv1D(3, depth_multiplier=2),
+            layers.AveragePooling1D(2),
+            layers.GlobalAveragePooling1D(),
+            layers.Dense(4),
+        ]
+    )
+
+
+NETWORKS = {
+    "residual": lambda: residual_network(activation="linear"),
+    "strided": strided_network,
+    "series": series_network,
+}
+
+
+def calibrated(name, config=None):
+    """A calibrated network of that name, and data for it."""
+    keras.utils.set_random_seed(0)
+    model = NETWORKS[name]()
+    shake_normalization(model)
+    x = pictures(512, shape=model.input_shape[1:])
+    return ks.calibrate(model, x[:128], config), x
+
+
+def on_device(model, x):
+    """The integers that the device gives, and the file."""
+    file = te.convert(model)
+    (given,), (made,) = file.graph.inputs, file.graph.outputs
+    (q,) = native.run(file, [quantize_array(x, given)])
+    return q.reshape(len(x), -1), made
+
+
+@pytest.mark.parametrize(
+    ("name", "config"),
+    [
+        ("residual", ks.Int8()),
+        ("residual", ks.Int8(weight_bits=4)),
+        ("strided", ks.Int8()),
+        ("strided", ks.Int8(per_channel=False)),
+        ("series", ks.Int8()),
+    ],
+)
+def test_predictions_are_the_integers_of_the_device(name, config):
+    model, x = calibrated(name, config)
+    computed, made = on_device(model, x)
+    np.testing.assert_array_equal(quantize_array(model.predict(x, verbose=0), made), computed)
+    plain = quantize_array(np.asarray(model(x)), made)
+    assert np.abs(plain.astype(int) - computed).max() > 0  # else this test could not fail
+
+
+def test_every_operator_of_a_convolutional_network_is_covered():
+    model, _ = calibrated("residual")
+    covered = device_roundings(model)
+    rounding = [
+        layer.name
+        for layer in model.layers
+        if getattr(layer, "outputs_through", ()) and id(layer) not in covered
+    ]
+    assert rounding == ["residual_relu"]  # the sum before it is rounded in its place
+
+
+def test_evaluation_is_that_of_the_file():
+    model, x = calibrated("residual")
+    model.compile("adam", "mse", metrics=["mae"])
+    y = np.random.default_rng(1).normal(size=(len(x), 5)).astype("float32")
+    shown = model.evaluate(x, y, verbose=0, return_dict=True)
+    device = ks.simulate(model)
+    device.compile("adam", "mse", metrics=["mae"])
+    assert shown == pytest.approx(device.evaluate(x, y, verbose=0, return_dict=True), rel=1e-6)
+
+
+def test_the_file_is_the_same_before_and_after_an_evaluation():
+    model, x = calibrated("residual")
+    before = te.convert(model).bytes
+    model.predict(x[:8], verbose=0)
+    assert te.convert(model).bytes == before
+
+
+@pytest.mark.parametrize("name", ["residual", "series"])
+def test_a_loaded_or_copied_model_evaluates_alike(name, tmp_path):
+    model, x = calibrated(name)
+    expected = model.predict(x, verbose=0)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    np.testing.assert_array_equal(loaded.predict(x, verbose=0), expected)
+    again = ks.calibrate(model, x[:128])
+    np.testing.assert_array_equal(again.predict(x, verbose=0), expected)
+
+
+def test_compiling_with_xla_changes_nothing():
+    model, x = calibrated("strided")
+    expected = model.predict(x, verbose=0)
+    model.compile(jit_compile=True)
+    np.testing.assert_allclose(model.predict(x, verbose=0), expected, atol=1e-6)
+
+
+def test_a_distilled_student_evaluates_as_it_does_alone():
+    student, x = calibrated("series")
+    distiller = ks.Distiller(student, series_network())
+    expected = student.predict(x, verbose=0)
+    assert np.abs(expected - np.asarray(student(x))).max() > 0
+    np.testing.assert_array_equal(distiller.predict(x, verbose=0), expected)
+
+
+def test_a_layer_at_two_places_computes_as_keras_does():
+    shared = layers.Dense(4, name="shared")
+    inputs = keras.Input((4,))
+    model = ks.calibrate(keras.Model(inputs, shared(shared(inputs))), pictures(64, shape=(4,)))
+    assert device_roundings(model) == {}
+    x = pictures(16, shape=(4,))
+    np.testing.assert_array_equal(model.predict(x, verbose=0), np.asarray(model(x)))
+
+
+def test_half_precision_computes_as_keras_does():
+    keras.utils.set_random_seed(0)
+    policy = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        model = ks.calibrate(keras.Sequential([keras.Input((8,)), layers.Dense(4)]), pictures(64, shape=(8,)))
+        x = pictures(16, shape=(8,))
+        np.testing.assert_array_equal(model.predict(x, verbose=0), np.asarray(model(x)))
+    finally:
+        keras.config.set_dtype_policy(policy)
+
+
+def test_a_weight_between_two_steps_rounds_alike_in_every_graph():
+    # The largest weight of a channel decides the scale; halves of steps lie where one bit of it decides.
+    ends = np.linspace(0.3, 1.7, 400, dtype="float32")
+    weight = np.stack([ends * np.float32(k / 254.0) for k in (254, 1, 3, 5, 101, 253)])
+    rounding = SymmetricWeights((0,))
+    stored = tf.Variable(weight)
+    traced = tf.function(lambda: rounding(stored, training=False))
+    np.testing.assert_array_equal(traced().numpy(), rounding(stored, training=False).numpy())
