@@ -21,7 +21,7 @@ from keras_shrink.quantization.activation_in_rounding import ActivationInRoundin
 from keras_shrink.quantization.average_forms import AveragedWindows
 from keras_shrink.quantization.depthwise_forms import AffineAsDepthwise, scale_and_shift
 from keras_shrink.quantization.fake_quant import SymmetricWeights
-from keras_shrink.quantization.merge_forms import ChainedMerge
+from keras_shrink.quantization.merge_forms import ChainedMerge, NearestUpSampling
 from keras_shrink.quantization.ranges import ActivationQuantizer, FixedRange
 from keras_shrink.quantization.rules import role
 from keras_shrink.weights import Transformed
@@ -240,8 +240,9 @@ def _maker(flow, key):
 
 def _passes(layer, ability):
     """Whether a layer rounds nothing and leaves the range of its input, or all of it, as it is."""
-    is_merge = isinstance(layer, ChainedMerge)
-    return not (is_merge or getattr(layer, "outputs_through", ())) and getattr(role(_inner(layer)), ability)
+    if isinstance(layer, Transformed):
+        return ability == "same_range" and isinstance(layer, AveragedWindows | NearestUpSampling)
+    return getattr(role(layer), ability)
 
 
 def _inner(layer):
