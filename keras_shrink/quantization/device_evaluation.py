@@ -34,11 +34,21 @@ class QuantizedSequential(_EvaluatedOnDevice, keras.Sequential):
     """A quantized Sequential model."""
 
 
+# `.h5` files name the class of a model without the package that it is registered with.
+keras.saving.get_custom_objects().update(
+    {kind.__name__: kind for kind in (QuantizedFunctional, QuantizedSequential)}
+)
+_KINDS = {
+    keras.src.models.functional.Functional: QuantizedFunctional,
+    keras.Sequential: QuantizedSequential,
+}
+
+
 def evaluated_on_device(model):
     """Turns a quantized model into one that evaluates and predicts as the device does, and returns it.
 
-    Training, calls of the model and exports are what they were: with fake quantization.
+    Training, calls of the model and exports are what they were: with fake quantization. A model of a class
+    of the user's own keeps it, and evaluates so too.
     """
-    is_sequential = isinstance(model, keras.Sequential)
-    model.__class__ = QuantizedSequential if is_sequential else QuantizedFunctional
+    model.__class__ = _KINDS.get(type(model), type(model))
     return model

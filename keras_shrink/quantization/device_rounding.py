@@ -2,8 +2,8 @@
 
 An integer operator sums products, which are whole multiples of one number, and brings the sum to the scale
 of its output in two roundings. The sums are found again in what Keras computed, since its errors are far
-smaller than one such multiple; from there on the arithmetic is that of the device. Sums, averages and linear
-operators with the normalization and the ReLU behind them are covered: nearly all operators of most networks.
+smaller than one such multiple; from there on the arithmetic is that of the device. Sums, products, averages
+and linear operators with the normalization and the ReLU behind them are covered: nearly all of most networks.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from keras_shrink.quantization.activation_in_rounding import ActivationInRoundin
 from keras_shrink.quantization.average_forms import AveragedWindows
 from keras_shrink.quantization.depthwise_forms import AffineAsDepthwise, scale_and_shift
 from keras_shrink.quantization.fake_quant import SymmetricWeights
+from keras_shrink.quantization.learned_steps import LearnedSteps
 from keras_shrink.quantization.merge_forms import ChainedMerge, NearestUpSampling
 from keras_shrink.quantization.ranges import ActivationQuantizer, FixedRange
 from keras_shrink.quantization.rules import role
@@ -103,25 +104,29 @@ def _rounding(flow: Flow, call: Call):
     if target is None or call is None:
         return None
     if isinstance(call.layer, ChainedMerge):
-        function = _sum_rounding(flow, call, target)
+        function = _merge_rounding(flow, call, target)
         return None if function is None else (call.layer, function)
     operator = _operator(flow, call)
     return None if operator is None else (wrapper, lambda result, _: _rescaled(result, operator(), target))
 
 
-def _sum_rounding(flow, call, target):
-    """A sum or a difference of two tensors: the device adds far finer than its output's scale."""
+def _merge_rounding(flow, call, target):
+    """Returns the function for a sum, a difference or a product of two tensors, None for other merges."""
     kind = type(call.layer.layer)
     sources = [_grid_of(flow, key) for key in call.inputs]
-    if kind not in (keras.layers.Add, keras.layers.Subtract) or len(sources) != 2 or None in sources:
+    if len(sources) != 2 or None in sources:
         return None
-    sign = 1.0 if kind is keras.layers.Add else -1.0
+    first, second = sources
+    if kind is keras.layers.Multiply:
+        return lambda result, _: _rescaled(result, _Operator(first.step * second.step), target)
+    sign = {keras.layers.Add: 1.0, keras.layers.Subtract: -1.0}.get(kind)
 
-    def rounded(_, inputs):
-        first, second = (grid.integers(x) * grid.step for x, grid in zip(inputs, sources, strict=True))
-        return _away_from_zero((first + sign * second) / target.step) * target.step
+    def added(_, inputs):
+        # The device adds far finer than the scale of the output is.
+        total = first.integers(inputs[0]) * first.step + sign * second.integers(inputs[1]) * second.step
+        return _away_from_zero(total / target.step) * target.step
 
-    return rounded
+    return None if sign is None else added
 
 
 @dataclasses.dataclass(frozen=True)
@@ -179,7 +184,11 @@ def _linear(wrapper, normalization, source):
     """Products with a kernel, and the bias, with the normalization behind them folded in."""
     rounding = wrapper.weight_transforms["kernel"][-1]
     end = 2.0 ** (rounding.num_bits - 1) - 1.0
-    ends = tf.reshape(rounding.scale(wrapper.transformed("kernel")), [-1]) * end
+    kernel = wrapper.transformed("kernel")
+    if isinstance(rounding, LearnedSteps):
+        ends = tf.reshape(rounding.scale(kernel), [-1]) * end
+    else:
+        ends = tf.reshape(tf.reduce_max(tf.abs(kernel), axis=rounding.reduce_axes), [-1])
     offset = tf.convert_to_tensor(wrapper.layer.bias) if wrapper.layer.use_bias else tf.zeros_like(ends)
     if normalization is not None:
         scale, shift = (tf.reshape(x, [-1]) for x in scale_and_shift(normalization, 1))

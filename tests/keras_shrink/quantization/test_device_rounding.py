@@ -16,12 +16,14 @@ from tflite_export.c import native
 
 
 def strided_network():
-    """Pooling at the border, a normalization of its own, a mean, and a difference."""
+    """Pooling at the border, a normalization of its own, a mean, a difference, and a gate."""
     inputs = keras.Input((9, 9, 3))
     x = layers.BatchNormalization(name="first_norm")(inputs)
     x = layers.Conv2D(8, 3, strides=2, padding="same", activation="relu6", name="conv")(x)
     y = layers.Conv2DTranspose(8, 3, padding="same", name="transposed")(x)
     x = layers.Subtract(name="difference")([x, y])
+    gate = layers.Dense(8, activation="relu6", name="gate")(layers.GlobalAveragePooling2D(keepdims=True)(x))
+    x = layers.Multiply(name="gated")([x, gate])
     x = layers.AveragePooling2D(3, 2, padding="same", name="average")(x)
     x = layers.Conv2D(12, 1, name="pointwise")(x)
     x = layers.GlobalAveragePooling2D(name="mean")(x)

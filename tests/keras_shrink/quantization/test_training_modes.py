@@ -161,7 +161,7 @@ def test_the_first_step_costs_no_more_than_calibration(normalized):
     qat = ks.quantize(model)
     qat.compile(keras.optimizers.SGD(0.0), LOSS, jit_compile=False)
     loss = qat.train_on_batch(X, Y)
-    scores = [each.predict(X, verbose=0) for each in (model, ks.calibrate(model, X), qat)]
+    scores = [np.asarray(each(X)) for each in (model, ks.calibrate(model, X), qat)]
     plain, calibrated, first = scores
     assert loss == pytest.approx(float(LOSS(Y, first)), rel=1e-5)
     # Training observes what rounded activations lead to, calibration what unrounded ones do.
