@@ -43,10 +43,10 @@ def counting_parameters(model, train, validation, report):
 
 def test_a_search_finds_trains_and_exports(tmp_path):
     found = search_architecture(
-        SPACE, TRAIN, VALIDATION, folder=tmp_path, trials=4, trainer=Trainer(epochs=6, batch_size=8)
+        SPACE, TRAIN, VALIDATION, folder=tmp_path, trials=2, trainer=Trainer(epochs=6, batch_size=8)
     )
     assert found.best.accuracy > 0.8
-    assert len(found.candidates) + found.stopped == 4
+    assert len(found.candidates) + found.stopped == 2
     model = found.model()
     tflite = found.export(TRAIN[0])
     facts = te.summary(tflite, measure=False)
