@@ -105,7 +105,9 @@ def copied(model):
     """
     if not isinstance(model, keras.Model) or not model.built:
         raise ValueError(f"model must be a built keras.Model. Received: model={model!r}.")
-    if isinstance(model, keras.Sequential) or type(model).__name__ == "Functional":
+    plain = keras.Sequential, keras.src.models.functional.Functional
+    # One whose class has a constructor of its own may hold more than layers.
+    if type(model).__init__ in [kind.__init__ for kind in plain]:
         copy = rebuild.rebuild(model)
     else:
         copy = _copied_by_config(model)
