@@ -32,6 +32,7 @@ _HOMES: dict[str, str] = {
     "keep_zeros": "pruning.oneshot",
     "learn_ranges": "quantization.learned_ranges",
     "learn_rounding": "quantization.rounding",
+    "load_model": "loading",
     "penalize": "pruning.penalties",
     "prune": "pruning.oneshot",
     "prune_channels": "channels.prune",

@@ -8,14 +8,14 @@ from keras_shrink.arrays import load_array
 def convert_file(model_path, representative, output, samples, c_array, dtype=None):
     """Converts a file, writes the result and prints what came of it."""
     import tflite_export as te
+    from keras_shrink.loading import load_uncompiled
     from tflite_export.c.names import check_identifier
-    from tflite_export.load import load_keras
 
     if c_array is not None:
         check_identifier(c_array)
     console = Console()
     with console.status("Loading the model ..."):
-        model = load_keras(model_path)
+        model = load_uncompiled(model_path)
         data = None if representative is None else load_array(representative, limit=samples)
     with console.status("Converting ..."):
         tflite = te.convert(model, data, dtype=dtype)

@@ -65,9 +65,9 @@ def load_steps(path) -> tuple[StepRecord, ...]:
 def _model(path):
     if Path(path).suffix not in _KERAS:
         return Path(path)
-    from tflite_export.load import load_keras
+    from keras_shrink.loading import load_uncompiled
 
-    return load_keras(path)
+    return load_uncompiled(path)
 
 
 def _flashed(final):

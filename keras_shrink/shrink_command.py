@@ -25,11 +25,11 @@ def shrink_file(model, data, output, limits, recipe, training, seed, minutes) ->
         seed: Of everything random.
         minutes: No further epoch begins after so many.
     """
+    from keras_shrink.loading import load_uncompiled
     from keras_shrink.shrinking.budget import Budget
     from keras_shrink.shrinking.recipe import Recipe, read_recipe
     from keras_shrink.shrinking.run import shrink
     from keras_shrink.shrinking.training import changed
-    from tflite_export.load import load_keras
 
     console = Console()
     budget = Budget(**{name: value for name, value in limits.items() if value is not None})
@@ -37,7 +37,7 @@ def shrink_file(model, data, output, limits, recipe, training, seed, minutes) ->
     plan = dataclasses.replace(plan, training=changed(plan.training, **training))
     train, validation = load_split(data)
     result = shrink(
-        load_keras(model),
+        load_uncompiled(model),
         train,
         validation,
         budget,

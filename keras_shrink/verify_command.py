@@ -10,8 +10,8 @@ from keras_shrink.arrays import load_array
 
 def verify_file(tflite_path, samples, model_path, tolerance, limit) -> bool:
     """Prints the comparison and returns whether TFLM runs the file and agrees with the Keras model."""
+    from keras_shrink.loading import load_uncompiled
     from tflite_export.errors import ModelError
-    from tflite_export.load import load_keras
     from tflite_export.read import read
     from tflite_export.verify import verify
 
@@ -21,7 +21,7 @@ def verify_file(tflite_path, samples, model_path, tolerance, limit) -> bool:
     graph = read(tflite_path)
     data = _random_samples(graph, limit) if samples is None else load_array(samples, limit=limit)
     with console.status("Running ..."):
-        model = None if model_path is None else load_keras(model_path)
+        model = None if model_path is None else load_uncompiled(model_path)
         try:
             result = verify(graph, data, model)
         except ModelError as error:
