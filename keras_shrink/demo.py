@@ -227,9 +227,9 @@ def _print(console, rows, verification, paths):
     (promise,) = verification.keras
     agrees = verification.within(1.0)
     mark = "[green]verified[/green]" if agrees else "[red]failed[/red]"
+    apart = f"at most {promise.max_steps:g} step(s) apart" if promise.max_steps else "equal to the last bit"
     console.print(
-        f"{mark}: TFLM computes what training promised: at most {promise.max_steps:g} step(s) apart, "
-        f"{promise.same_class:.2%} the same digit.",
+        f"{mark}: TFLM computes what training promised: {apart}, {promise.same_class:.2%} the same digit.",
         highlight=False,
     )
     for path in paths:
