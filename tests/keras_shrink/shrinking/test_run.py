@@ -98,7 +98,8 @@ def test_ctrl_c_leaves_the_best_so_far(model, data, tmp_path, monkeypatch):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(Pieces, "run", interrupt)
-    result = ks.shrink(model, *data, tflm(flash=4600), folder=tmp_path, recipe=QUICK)
+    training = Recipe((Planned("train"),), QUICK.training)
+    result = ks.shrink(model, *data, tflm(flash=4600), folder=tmp_path, recipe=training)
     assert (result.met, result.reason) == (False, "interrupted")
     assert result.best.name == "start"
     assert len(result.tflite.bytes) == result.best.flash_bytes
