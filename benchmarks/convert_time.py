@@ -22,8 +22,9 @@ import time
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
+from cpu_time import cpu_seconds
+from peers_venv import python_with
 from prune_step_cost import ds_cnn
-from qat_step_cost import in_venv
 
 MODELS = ("DS-CNN", "MobileNet", "MobileNetV2")
 
@@ -43,9 +44,9 @@ def seconds(function, *arguments, runs=3):
         function(*arguments)
     taken = []
     for _ in range(runs):
-        start, began = time.perf_counter(), os.times()
+        start, began = time.perf_counter(), cpu_seconds()
         function(*arguments)
-        taken.append((sum(os.times()[:4]) - sum(began[:4]), time.perf_counter() - start))
+        taken.append((cpu_seconds() - began, time.perf_counter() - start))
     return [statistics.median(each) for each in zip(*taken, strict=True)]
 
 
@@ -108,7 +109,8 @@ def main():
             flush=True,
         )
     if options.tfmot_venv:
-        command = [in_venv(options.tfmot_venv), __file__, "--peer", "--models", *options.models]
+        python = python_with(options.tfmot_venv, "tensorflow-model-optimization")
+        command = [python, __file__, "--peer", "--models", *options.models]
         environment = os.environ | {"TF_USE_LEGACY_KERAS": "1"}
         sys.exit(subprocess.run(command, env=environment, check=False).returncode)
 

@@ -33,6 +33,7 @@ os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
 os.environ.setdefault("TF_NUM_INTEROP_THREADS", "1")
 
 import numpy as np
+from cpu_time import cpu_seconds
 from peers_venv import python_with
 
 SHAPES = {
@@ -116,20 +117,6 @@ def data(task):
     zero, factor = SCALES.get(task.split()[0], (0.0, 1.0))
     x, x_test = (((each.astype("float32") - zero) * factor).reshape(-1, *shape) for each in (x, x_test))
     return x, np.ravel(y), x_test, np.ravel(y_test)
-
-
-def cpu_seconds():
-    """Returns what this process has used so far, and those that it started, also where they live on."""
-    used, parents = {}, {}
-    for file in Path("/proc").glob("[0-9]*/stat"):
-        with contextlib.suppress(OSError):  # it has ended meanwhile
-            fields = file.read_text().rpartition(")")[2].split()
-            pid = int(file.parent.name)
-            parents[pid], used[pid] = int(fields[1]), sum(map(int, fields[11:15]))
-    mine = [os.getpid()]
-    for pid in mine:
-        mine += [child for child, parent in parents.items() if parent == pid]
-    return sum(used[pid] for pid in mine) / os.sysconf("SC_CLK_TCK")
 
 
 def timed(function, *arguments):
