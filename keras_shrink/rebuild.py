@@ -20,6 +20,17 @@ def check_rebuildable(model):
         )
 
 
+def has_keras_constructor(model) -> bool:
+    """Whether the class of a Functional or Sequential model is made from layers alone, as Keras' own are.
+
+    Example:
+    >>> has_keras_constructor(keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)]))
+    True
+    """
+    plain = keras.Sequential, keras.src.models.functional.Functional
+    return type(model).__init__ in [kind.__init__ for kind in plain]
+
+
 def rebuild(model, exchange=None, *, behind_input=None, inner_shape=None, as_class=type):
     """Returns a new model with the topology, layer names and weights of `model`.
 
@@ -109,8 +120,7 @@ def _rebuild_sequential(model, copies, behind_input, shapes):
     inserted = behind_input(start) if behind_input else None
     parts = [part for layer in model.layers for part in copies.chain(layer)]
     first = [] if inserted is None else [inserted]
-    is_plain = type(model).__init__ is keras.Sequential.__init__
-    kind = type(model) if is_plain else keras.Sequential
+    kind = type(model) if has_keras_constructor(model) else keras.Sequential
     new = kind([start, *first, *parts], name=model.name, trainable=model.trainable)
     if model.compiled:
         new.compile_from_config(model.get_compile_config())

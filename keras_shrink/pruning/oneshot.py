@@ -105,12 +105,8 @@ def copied(model):
     """
     if not isinstance(model, keras.Model) or not model.built:
         raise ValueError(f"model must be a built keras.Model. Received: model={model!r}.")
-    plain = keras.Sequential, keras.src.models.functional.Functional
     # One whose class has a constructor of its own may hold more than layers.
-    if type(model).__init__ in [kind.__init__ for kind in plain]:
-        copy = rebuild.rebuild(model)
-    else:
-        copy = _copied_by_config(model)
+    copy = rebuild.rebuild(model) if rebuild.has_keras_constructor(model) else _copied_by_config(model)
     for old, new in zip(model.weights, copy.weights, strict=True):
         if isinstance(old.constraint, MaskConstraint):
             new.constraint = MaskConstraint(new, read(old.constraint.mask))
