@@ -8,10 +8,12 @@ from pathlib import Path
 
 import keras
 import numpy as np
+from optuna.trial import TrialState
 
 from keras_shrink.search.choices import Drawn
 from keras_shrink.search.costs import cost_of
 from keras_shrink.search.expected_cost import excess
+from keras_shrink.search.reinforcement import learned_logits, softmax
 from keras_shrink.search.sampler import OneByOne
 from keras_shrink.search.supernet import Supernet
 from keras_shrink.whole_file import write_whole
@@ -21,6 +23,9 @@ try:
 except ImportError:  # on Windows, where processes that share a folder must not begin at once
     fcntl = None  # type: ignore[assignment]
 
+_TRIES = 20  # draws for each that is wanted, before those that fit are taken as they are
+_ENTROPY, _LEAST = 0.01, 1e-9
+
 
 class Gradient(OneByOne):
     """Trains all candidates at once and proposes those that come out as the most likely.
@@ -29,7 +34,8 @@ class Gradient(OneByOne):
     the loss of the classes, and by what the candidates cost beyond the limits, as a function of the
     probabilities that was fitted to sketches of the space. Then each proposal is the likeliest of some that
     are drawn from these probabilities, fit the limits exactly, and were not proposed before; it is trained
-    from scratch like any other. What the supernet learned is kept in the search's folder.
+    from scratch like any other, and its score moves the probabilities as in `Reinforce`. What the supernet
+    learned is kept in the search's folder.
 
     Args:
         epochs: Of training the supernet.
@@ -38,7 +44,9 @@ class Gradient(OneByOne):
         warm_up: Share of the epochs in which only the weights learn.
         temperatures: Of Gumbel-softmax, at first and at last.
         cost_weight: Weight of `log(cost / limit)` in the loss where that is above 0.
-        draws: Candidates from which each proposal is taken.
+        draws: Candidates that fit, from which each proposal is taken.
+        doubt: Share of evenly likely choices in the probabilities that the search begins with.
+        rate: Step of the logits for the score of a candidate; 0 for none.
         seed: For weights and draws.
 
     Reference:
@@ -49,18 +57,20 @@ class Gradient(OneByOne):
         self,
         *,
         epochs=10,
-        batch_size=128,
+        batch_size=32,
         learning_rate=3e-3,
         warm_up=0.25,
         temperatures=(3.0, 0.5),
         cost_weight=2.0,
-        draws=32,
+        draws=8,
+        doubt=0.2,
+        rate=0.5,
         seed=None,
     ):
         super().__init__(seed)
         self.epochs, self.batch_size, self.learning_rate = epochs, batch_size, learning_rate
         self.warm_up, self.temperatures, self.cost_weight = warm_up, temperatures, cost_weight
-        self.draws = draws
+        self.draws, self.doubt, self.rate = draws, doubt, rate
         self._proposals: dict[int, dict] = {}
 
     def prepare(self, space, train, limits, folder):
@@ -108,13 +118,26 @@ class Gradient(OneByOne):
     def before_trial(self, study, trial):
         """Draws some candidates and keeps the likeliest of those that fit and are new."""
         super().before_trial(study, trial)
-        known = {frozenset(other.params.items()) for other in study.get_trials(deepcopy=False)}
-        best = -np.inf
-        for _ in range(self.draws):
-            drawn = _Likely(self._generator, self.chances)
-            fits = not self._limits.broken_by(cost_of(self._space(drawn).graph()))
-            if fits and drawn.likelihood > best and frozenset(drawn.values.items()) not in known:
+        trials = study.get_trials(deepcopy=False)
+        known = {frozenset(other.params.items()) for other in trials}
+        trained = [other for other in trials if other.state == TrialState.COMPLETE]
+        begin = {
+            name: np.log((1 - self.doubt) * chances / chances.sum() + (self.doubt + _LEAST) / len(chances))
+            for name, chances in self.chances.items()
+        }
+        logits = learned_logits(trained, begin, self.rate, _ENTROPY)
+        policy = {name: softmax(each) for name, each in logits.items()}
+        best, found = -np.inf, 0
+        for _ in range(_TRIES * self.draws):
+            drawn = _Likely(self._generator, policy)
+            cost = cost_of(self._space(drawn).graph())
+            if frozenset(drawn.values.items()) in known or self._limits.broken_by(cost):
+                continue
+            if drawn.likelihood > best:
                 best, self._proposals[trial.number] = drawn.likelihood, drawn.values
+            found += 1
+            if found == self.draws:
+                break
 
     def sample_independent(self, study, trial, name, distribution):
         """Returns the option of the proposal; a random one where none of the draws would do."""

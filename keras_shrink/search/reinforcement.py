@@ -12,32 +12,38 @@ from keras_shrink.search.sampler import OneByOne
 class Reinforce(OneByOne):
     """Draws every choice from a policy whose logits follow the gradient of the expected score.
 
-    The policy has a table of logits for each choice, all zero at first. After each trained candidate,
-    `logits += rate * advantage * gradient(log probability)`, where the advantage is the score less a moving
-    average of the scores, over their moving deviation. An entropy bonus keeps it from settling early. The
-    policy is a function of the study's trials and is replayed from them, so workers share it and a killed
-    one goes on. NASNet's controller does the same with a recurrent network in the place of the tables.
+    The policy has a table of logits for each choice, all zero at first. For each trained candidate,
+    `logits += rate * advantage * gradient(log probability)`, where the advantage is the rank of its score
+    among all so far, evenly spaced with mean 0 and deviation 1: a few very poor candidates do not hide what
+    tells the good ones apart. An entropy bonus keeps the policy from settling early. It is a function of the
+    study's trials and is replayed from them, so workers share it and a killed one goes on. NASNet's
+    controller does the same with a recurrent network in the place of the tables.
 
     Args:
         rate: Step of the logits.
         entropy: Weight of the entropy bonus.
-        decay: Of the moving averages.
         warm_up: Trials drawn uniformly before the policy is used.
         seed: For the draws.
 
     Reference:
-        Williams, 1992; Zoph and Le, 2016, arXiv:1611.01578; Zoph et al., 2017, arXiv:1707.07012.
+        Williams, 1992; Zoph and Le, 2016, arXiv:1611.01578; Zoph et al., 2017, arXiv:1707.07012; Wierstra et
+        al., 2011 (ranks in the place of scores), arXiv:1106.4487.
     """
 
-    def __init__(self, *, rate=0.25, entropy=0.01, decay=0.9, warm_up=4, seed=None):
+    def __init__(self, *, rate=0.5, entropy=0.01, warm_up=4, seed=None):
         super().__init__(seed)
-        self.rate, self.entropy, self.decay, self.warm_up = rate, entropy, decay, warm_up
+        self.rate, self.entropy, self.warm_up = rate, entropy, warm_up
+        self._replayed, self._logits = [], {}
 
     def before_trial(self, study, trial):
-        """Replays the trials that were trained."""
+        """Replays the trials that were trained, if there are new ones."""
         super().before_trial(study, trial)
         trials = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-        self._logits = self._policy(trials) if len(trials) >= self.warm_up else {}
+        numbers = [each.number for each in trials]
+        if numbers != self._replayed:
+            learned = len(trials) >= self.warm_up
+            self._logits = learned_logits(trials, {}, self.rate, self.entropy) if learned else {}
+            self._replayed = numbers
 
     def sample_independent(self, study, trial, name, distribution):
         """Returns a draw from the policy, a uniform one where it has no opinion."""
@@ -45,26 +51,33 @@ class Reinforce(OneByOne):
         logits = self._logits.get(name)
         if logits is None or len(logits) != len(options):
             return self._random.sample_independent(study, trial, name, distribution)
-        return options[int(self._generator.choice(len(options), p=_softmax(logits)))]
+        return options[int(self._generator.choice(len(options), p=softmax(logits)))]
 
-    def _policy(self, trials):
-        logits: dict[str, np.ndarray] = {}
-        mean, square = trials[0].value, 0.0
-        for trial in trials:
-            spread = np.sqrt(square) if square > 0 else 1.0
-            advantage = (trial.value - mean) / max(spread, 1e-6)
-            for name, value in trial.params.items():
-                options = options_of(trial.distributions[name])
-                table = logits.setdefault(name, np.zeros(len(options)))
-                chance = _softmax(table)
-                gradient = -chance
-                gradient[options.index(value)] += 1
-                surprise = -np.log(np.maximum(chance, 1e-12))
-                bonus = chance * (surprise - np.sum(chance * surprise))
-                logits[name] = table + self.rate * np.clip(advantage, -3, 3) * gradient + self.entropy * bonus
-            square = self.decay * square + (1 - self.decay) * (trial.value - mean) ** 2
-            mean = self.decay * mean + (1 - self.decay) * trial.value
-        return logits
+
+def learned_logits(trials, start, rate, entropy):
+    """Returns name of a choice -> logits, after the policy gradient of each trial's rank.
+
+    Args:
+        trials: Of Optuna, trained to the end.
+        start: Name of a choice -> logits; zero where there are none.
+        rate: Step of the logits.
+        entropy: Weight of the entropy bonus.
+    """
+    logits = dict(start)
+    values = np.array([trial.value for trial in trials])
+    for trial in trials:
+        rank = np.mean(values < trial.value) + np.mean(values == trial.value) / 2
+        advantage = 3**0.5 * (2 * rank - 1)
+        for name, value in trial.params.items():
+            options = options_of(trial.distributions[name])
+            table = logits.get(name, np.zeros(len(options)))
+            chance = softmax(table)
+            gradient = -chance
+            gradient[options.index(value)] += 1
+            surprise = -np.log(np.maximum(chance, 1e-12))
+            bonus = chance * (surprise - np.sum(chance * surprise))
+            logits[name] = table + rate * advantage * gradient + entropy * bonus
+    return logits
 
 
 def options_of(distribution):
@@ -74,6 +87,7 @@ def options_of(distribution):
     return list(range(distribution.low, distribution.high + 1, distribution.step or 1))
 
 
-def _softmax(logits):
+def softmax(logits):
+    """Returns the probabilities of some logits."""
     powers = np.exp(logits - logits.max())
     return powers / powers.sum()

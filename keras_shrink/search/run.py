@@ -26,6 +26,7 @@ from keras_shrink.whole_file import write_whole
 from tflite_export.read import read
 
 _MOST_REJECTED_IN_A_ROW = 5000
+_MOST_REPEATED_IN_A_ROW = 100
 
 
 def search_architecture(
@@ -44,10 +45,11 @@ def search_architecture(
 ) -> SearchResult:
     """Returns the networks of a space that are best on held-out data and fit the device.
 
-    Candidates that break a limit are rejected before anything is built or trained. Each of the others is
-    trained, scored as an int8 model, and kept with its weights. What was found is in `folder` at every
-    moment: called again with the same folder, the search goes on where it was, also after a kill; several
-    processes that share the storage share the work.
+    Candidates that break a limit are rejected before anything is built or trained, and one that was trained
+    before is not trained again as long as the strategy has others. Each of the rest is trained, scored as an
+    int8 model, and kept with its weights. What was found is in `folder` at every moment: called again with
+    the same folder, the search goes on where it was, also after a kill; several processes that share the
+    storage share the work.
 
     Args:
         space: A function from `choices` (`.int(name, low, high, step=)`, `.categorical(name, options)`) to
@@ -98,7 +100,7 @@ def search_architecture(
     inherits = getattr(sampler, "inherit_weights", False)
     for _ in watched(range(trials), "searching"):
         records.recover(study)
-        if records.started(study) >= trials:
+        if len(records.started(study)) >= trials:
             break
         trial, model, cost = _next_that_fits(study, space, limits, seed)
         if not records.claim(study, trial, folder, trials):
@@ -121,11 +123,18 @@ def _check(space, limits, trials, objectives):
 
 
 def _next_that_fits(study, space, limits, seed):
-    """Returns a trial with its model and cost; rejected ones are told so on the way."""
+    """Returns a trial with its model and cost; rejected and repeated ones are told so on the way."""
     reasons: Counter[str] = Counter()
+    known = {frozenset(each.params.items()) for each in records.started(study)}
+    repeated = 0
     for _ in range(_MOST_REJECTED_IN_A_ROW):
         trial = study.ask()
         drawn = space(OfTrial(trial))
+        if repeated < _MOST_REPEATED_IN_A_ROW and frozenset(trial.params.items()) in known:
+            repeated += 1
+            trial.set_user_attr(records.REPEATED, True)
+            study.tell(trial, state=optuna.trial.TrialState.FAIL)  # which says nothing against it
+            continue
         cost = cost_of_candidate(drawn)
         broken = limits.broken_by(cost)
         if broken:

@@ -12,7 +12,7 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 from optuna.trial import TrialState
 
-REJECTED = "rejected"
+REJECTED, REPEATED = "rejected", "repeated"
 ACCURACY = "accuracy"
 _WORKER, _ALIVE, _RETRIED = "worker", "alive", "retried"
 _PATIENCE_SECONDS = 600
@@ -63,9 +63,9 @@ def trained(study):
 
 
 def started(study):
-    """Returns how many candidates were trained or are being trained."""
+    """Returns the trials that were trained or are being trained."""
     running = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
-    return len(trained(study)) + len([trial for trial in running if _WORKER in trial.user_attrs])
+    return trained(study) + [trial for trial in running if _WORKER in trial.user_attrs]
 
 
 def claim(study, trial, folder, most):
@@ -77,7 +77,7 @@ def claim(study, trial, folder, most):
     lock = JournalFileOpenLock(str(Path(folder) / "claims"), grace_period=_LOCK_SECONDS)
     lock.acquire()
     try:
-        if started(study) >= most:
+        if len(started(study)) >= most:
             trial.set_user_attr(REJECTED, ["too many"])
             study.tell(trial, state=TrialState.FAIL)
             return False

@@ -5,10 +5,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import keras
 import numpy as np
+import optuna
 import pytest
 
 from keras_shrink.search import spaces
-from keras_shrink.search.choices import Chosen
+from keras_shrink.search.choices import Chosen, OfTrial
 from keras_shrink.search.costs import cost_of
 from keras_shrink.search.expected_cost import excess
 from keras_shrink.search.gradient import Gradient
@@ -52,6 +53,33 @@ def test_a_search_trains_likely_candidates_that_fit_and_none_twice(tmp_path):
     more = search_architecture(SPACE, TRAIN, TRAIN, **settings, trials=8, strategy="gradient")
     assert len(more.candidates) == 8
     assert (tmp_path / "policy.json").read_bytes() == policy  # not learned again
+
+
+CERTAIN = {"layers": [0.0, 0.0, 1.0], "units_1": [0.0, 0.0, 0.0, 1.0], "units_2": [0.0, 0.0, 0.0, 1.0]}
+
+
+@pytest.mark.parametrize("doubt", [0.0, 0.2])
+def test_doubt_finds_what_fits_where_the_supernet_is_sure_of_what_does_not(tmp_path, monkeypatch, doubt):
+    monkeypatch.setattr(Gradient, "_trained", lambda *_: CERTAIN)
+    found = search_architecture(
+        SPACE, TRAIN, TRAIN, folder=tmp_path, limits=Limits(weights=200), trainer=lambda *_: 0.5,
+        strategy=Gradient(seed=0, doubt=doubt), trials=5,
+    )  # fmt: skip
+    assert (found.rejected == 0) == (doubt > 0)  # what nothing is proposed for is drawn at random
+
+
+def test_scores_correct_what_the_supernet_thought():
+    def score_of_last(rate):
+        gradient = Gradient(seed=0, rate=rate)
+        gradient.chances = {name: np.array(chances) for name, chances in CERTAIN.items()}
+        gradient._space, gradient._limits = SPACE, Limits()
+        study = optuna.create_study(direction="maximize", sampler=gradient)
+        for _ in range(14):
+            trial = study.ask()
+            study.tell(trial, -cost_of(SPACE(OfTrial(trial)).graph()).weight_bytes)
+        return np.mean([trial.value for trial in study.trials[-7:]])
+
+    assert score_of_last(0.5) > score_of_last(0.0) + 20
 
 
 def test_a_supernet_that_was_killed_goes_on(tmp_path, monkeypatch):

@@ -93,6 +93,21 @@ def test_the_same_folder_goes_on_and_does_not_repeat(tmp_path):
     assert third.candidates == second.candidates
 
 
+@pytest.mark.parametrize("strategy", ["random", "evolution", "reinforcement", "bayesian"])
+def test_none_is_trained_twice_while_there_are_others(tmp_path, strategy):
+    space, trained = spaces.mlp((6,), 3, most_units=12, most_layers=1), []
+
+    def trainer(model, train, validation, report):
+        trained.append(model.count_params())
+        return len(trained) / 100
+
+    settings = {"folder": tmp_path, "trainer": trainer, "strategy": strategy}
+    search_architecture(space, TRAIN, VALIDATION, **settings, trials=4)
+    assert len(set(trained)) == 4  # all there are: no hidden layer, or one of 4, 8 or 12 units
+    found = search_architecture(space, TRAIN, VALIDATION, **settings, trials=5)
+    assert len(found.candidates) == len(trained) == 5
+
+
 def test_poor_candidates_are_given_up(tmp_path):
     epochs = []
 

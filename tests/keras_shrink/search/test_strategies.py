@@ -3,8 +3,10 @@
 import numpy as np
 import optuna
 import pytest
+from optuna.distributions import CategoricalDistribution
 
 from keras_shrink.search.choices import OfTrial
+from keras_shrink.search.reinforcement import learned_logits, softmax
 from keras_shrink.search.strategies import STRATEGIES, as_sampler
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -46,7 +48,7 @@ def test_a_seed_repeats_the_search(strategy):
     assert [trial.params for trial in first.trials] != [trial.params for trial in other.trials]
 
 
-@pytest.mark.parametrize("strategy", ["random", "bayesian", "evolution", "nsga2"])
+@pytest.mark.parametrize("strategy", BY_SCORES)
 def test_a_search_that_was_killed_goes_on_as_if_nothing_had_been(strategy):
     whole = best_after(strategy, 30, 0)
     study = optuna.create_study(direction="maximize", storage=optuna.storages.InMemoryStorage())
@@ -65,6 +67,18 @@ def test_a_child_differs_from_its_parent_in_one_choice():
     for child in children:
         parent = study.trials[child.user_attrs["parent"]]
         assert sum(child.params[name] != value for name, value in parent.params.items()) == 1
+
+
+def test_one_very_poor_candidate_does_not_hide_what_tells_the_good_ones_apart():
+    options = CategoricalDistribution(("a", "b"))
+    trials = [
+        optuna.trial.create_trial(params={"kind": kind}, distributions={"kind": options}, value=score)
+        for kind, score in [("a", 0.90), ("b", 0.91)] * 5 + [("b", 0.0)]
+    ]
+    chances = softmax(learned_logits(trials, {}, rate=0.5, entropy=0.01)["kind"])
+    assert chances[1] > 0.7
+    begun = {"kind": np.array([5.0, 0.0])}
+    assert softmax(learned_logits(trials, begun, rate=0.0, entropy=0.0)["kind"])[0] > 0.99
 
 
 def test_choices_that_the_parent_did_not_have_are_drawn():
