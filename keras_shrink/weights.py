@@ -16,13 +16,18 @@ def results_through(functions):
 
     Args:
         functions: `id(wrapper)` -> function of the wrapped layer's result and inputs that returns what
-            takes the result's place; its dtype becomes that of the result. Only inference asks for it.
+            takes the result's place; its dtype becomes that of the result. Likewise for the layers of
+            `outputs`. Only inference asks for it.
     """
     token = _RESULTS.set(functions)
     try:
         yield
     finally:
         _RESULTS.reset(token)
+
+
+def _results():
+    return _RESULTS.get() or {}
 
 
 @keras.saving.register_keras_serializable("keras_shrink")
@@ -207,12 +212,20 @@ class Transformed(keras.layers.Wrapper):
     def call(self, inputs, training=None, **kwargs):
         """Runs the layer with its transformed weights; arguments are those of the layer."""
         result = self.run_layer(inputs, training, **kwargs)
-        change = None if training else (_RESULTS.get() or {}).get(id(self))
+        change = None if training else self.in_evaluation()
         if change is not None:
             result = tf.cast(change(result, inputs), result.dtype)
         for step in self.outputs_through:
+            before = result
             result = step(result, training=training) if step._call_has_training_arg else step(result)
+            change = None if training else _results().get(id(step))
+            if change is not None:
+                result = tf.cast(change(result, before), result.dtype)
         return result
+
+    def in_evaluation(self):
+        """Returns the function that `results_through` has for this wrapper; None where there is none."""
+        return _results().get(id(self))
 
     def run_layer(self, inputs, training, **kwargs):
         """Returns the layer's output, computed with its transformed weights, before `outputs`."""

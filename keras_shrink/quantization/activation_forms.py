@@ -6,6 +6,7 @@ import keras
 import tensorflow as tf
 
 from keras_shrink.quantization.depthwise_forms import depthwise
+from keras_shrink.quantization.device_arithmetic import Grid, Sums, rescaled, rounded
 from keras_shrink.quantization.ranges import ActivationQuantizer, FixedRange
 from keras_shrink.weights import Transformed
 
@@ -41,6 +42,21 @@ class SigmoidGate(keras.layers.Layer):
         """Returns the gated input; same shape and dtype."""
         product = x if self.product_range is None else self.product_range(self.factor * x, training=training)
         return x * self.gate_range(keras.ops.sigmoid(product), training=training)
+
+    def on_grid(self, x, source, target):
+        """Returns the gated input as the device rounds it.
+
+        Args:
+            x: float32, on its grid.
+            source: The `Grid` of `x`.
+            target: That of the result.
+        """
+        product = x
+        if self.product_range is not None:
+            sums = Sums.of_factors(source, tf.constant(self.factor))
+            product = rounded(self.product_range, self.factor * x, sums, False)
+        gate = self.gate_range(keras.ops.sigmoid(product), training=False)
+        return rescaled(x * gate, Sums.of_product(source, Grid(self.gate_range)), target)
 
     def compute_output_spec(self, x, training=None):
         """As the input."""

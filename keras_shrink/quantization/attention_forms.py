@@ -5,6 +5,14 @@ import numpy as np
 import tensorflow as tf
 
 from keras_shrink.quantization.activation_forms import SOFTMAX_RANGE
+from keras_shrink.quantization.device_arithmetic import (
+    Grid,
+    Sums,
+    operands_on_device,
+    rescaled,
+    rounded,
+    softmax,
+)
 from keras_shrink.quantization.float_forms import FloatIsland
 from keras_shrink.quantization.ranges import FixedRange, is_observing
 from keras_shrink.weights import Transformed
@@ -78,6 +86,8 @@ class AttentionInSteps(TakesQueryAndValue):
     The layers of `inner` round queries, keys, values, scores and the heads' outputs.
     """
 
+    computes_as_device = True
+
     def __init__(self, layer, **kwargs):
         super().__init__(layer, **kwargs)
         self.softmax_range = FixedRange(*SOFTMAX_RANGE, name="softmax_range")
@@ -87,42 +97,56 @@ class AttentionInSteps(TakesQueryAndValue):
         layer = self.layer
         query, value, key = inputs if len(inputs) == 3 else (*inputs, inputs[1])
         of_query, of_key, of_value, of_scores, of_context = self.inner
+        device = operands_on_device(self, training)
+        on_device = device is not None
+        grids = (*device.grids, device.grids[1])[:3] if on_device else (None,) * 3
         factor = layer._inverse_sqrt_key_dim
-        queries = self._heads("query", query, of_query, training, factor=factor)
-        keys = self._heads("key", key, of_key, training)
-        values = self._heads("value", value, of_value, training)
+        queries = self._heads("query", query, of_query, training, grids[0], factor=factor)
+        keys = self._heads("key", key, of_key, training, grids[2])
+        values = self._heads("value", value, of_value, training, grids[1])
+        sums = Sums.of_product(Grid(of_query), Grid(of_key)) if on_device else None
         scores = tf.matmul(queries, keys, transpose_b=True)
-        scores = (
-            _masked(scores, of_scores, training) if use_causal_mask else of_scores(scores, training=training)
-        )
-        weights = self.softmax_range(tf.nn.softmax(scores), training=training)
+        if use_causal_mask:
+            scores = _masked(scores, of_scores, sums, training)
+        else:
+            scores = rounded(of_scores, scores, sums, training)
+        weights = softmax(scores, Grid(of_scores)) if on_device else tf.nn.softmax(scores)
+        weights = self.softmax_range(weights, training=training)
         if layer.dropout:
             weights = layer._dropout_layer(weights, training=training)
-        context = of_context(tf.matmul(weights, values), training=training)
+        sums = Sums.of_product(Grid(self.softmax_range), Grid(of_value)) if on_device else None
+        context = rounded(of_context, tf.matmul(weights, values), sums, training)
         context = tf.transpose(context, [0, 2, 1, 3])
         steps, heads, size = context.shape[1:]
         kernel = tf.cast(self.transformed("attention_output/kernel", training), context.dtype)
         joined = tf.reshape(context, [-1, steps, heads * size])
         result = tf.matmul(joined, tf.reshape(kernel, [heads * size, -1]))
-        return result + tf.cast(layer.output_dense.bias, result.dtype) if layer.use_bias else result
+        bias = tf.convert_to_tensor(layer.output_dense.bias) if layer.use_bias else tf.constant(0.0)
+        result = result + tf.cast(bias, result.dtype) if layer.use_bias else result
+        if not on_device:
+            return result
+        sums = Sums.of_kernel(Grid(of_context), self, "attention_output/kernel", kernel, bias)
+        return rescaled(result, sums, device.target)
 
-    def _heads(self, name, x, rounding, training, factor=1.0):
+    def _heads(self, name, x, rounding, training, grid, factor=1.0):
         """Returns the projection of `x` as heads, shape `(batch, heads, steps, size)`."""
         kernel = self.transformed(f"{name}/kernel", training) * factor
         width, heads, size = kernel.shape
         result = tf.matmul(x, tf.cast(tf.reshape(kernel, [width, heads * size]), x.dtype))
+        bias = tf.constant(0.0)
         if self.layer.use_bias:
-            bias = getattr(self.layer, f"{name}_dense").bias
-            result = result + tf.cast(tf.reshape(bias, [-1]) * factor, x.dtype)
-        result = rounding(result, training=training)
+            bias = tf.reshape(getattr(self.layer, f"{name}_dense").bias, [-1]) * factor
+            result = result + tf.cast(bias, x.dtype)
+        sums = None if grid is None else Sums.of_kernel(grid, self, f"{name}/kernel", kernel, bias)
+        result = rounded(rounding, result, sums, training)
         return tf.transpose(tf.reshape(result, [-1, x.shape[1], heads, size]), [0, 2, 1, 3])
 
 
-def _masked(scores, rounding, training):
+def _masked(scores, rounding, sums, training):
     """Returns rounded scores of which those of later steps are too low to count."""
     seen = np.tril(np.ones(scores.shape[-2:], bool))
     if training or is_observing():
         largest = tf.reduce_max(tf.where(seen, scores, scores.dtype.min), axis=-1, keepdims=True)
         return rounding(tf.where(seen, scores, largest - MASKED_BELOW), training=training)
     limit = tf.cast(tf.where(seen, rounding.high.value, rounding.low.value), scores.dtype)
-    return rounding(tf.minimum(rounding(scores, training=training), limit), training=training)
+    return rounding(tf.minimum(rounded(rounding, scores, sums, training), limit), training=training)

@@ -1,15 +1,13 @@
-"""The rounding of the device, where plain float32 arithmetic would round another way now and then.
+"""Which layers of a quantized model round in evaluation as the device does, and how.
 
-An integer operator sums products, which are whole multiples of one number, and brings the sum to the scale
-of its output in two roundings. The sums are found again in what Keras computed, since its errors are far
-smaller than one such multiple; from there on the arithmetic is that of the device. Sums, products, averages
-and linear operators with the normalization and the ReLU behind them are covered: nearly all of most networks.
+Plain float32 arithmetic would round another way now and then. Sums, products, averages and linear operators
+with the normalization and the ReLU behind them are changed from outside; forms of several operators do it
+themselves, told of the grids of their inputs.
 """
 
 from __future__ import annotations
 
 import collections
-import dataclasses
 from collections.abc import Callable
 
 import keras
@@ -17,14 +15,23 @@ import numpy as np
 import tensorflow as tf
 
 from keras_shrink.flow import Call, Flow, trace
+from keras_shrink.quantization.activation_forms import SigmoidGate
 from keras_shrink.quantization.activation_in_rounding import ActivationInRounding
 from keras_shrink.quantization.average_forms import AveragedWindows
 from keras_shrink.quantization.depthwise_forms import AffineAsDepthwise, scale_and_shift
+from keras_shrink.quantization.device_arithmetic import (
+    Operands,
+    Sums,
+    brought,
+    largest_integer,
+    largest_weights,
+    rescaled,
+    softmax,
+)
+from keras_shrink.quantization.device_grids import as_grid, grid_of, inner, maker, target_of
 from keras_shrink.quantization.fake_quant import SymmetricWeights
-from keras_shrink.quantization.learned_steps import LearnedSteps
-from keras_shrink.quantization.merge_forms import ChainedMerge, NearestUpSampling
-from keras_shrink.quantization.ranges import ActivationQuantizer, FixedRange
-from keras_shrink.quantization.rules import role
+from keras_shrink.quantization.merge_forms import ChainedMerge, JoinedRanges
+from keras_shrink.quantization.operation_forms import Elementwise
 from keras_shrink.weights import Transformed
 
 _LINEAR = (
@@ -36,6 +43,7 @@ _LINEAR = (
     keras.layers.DepthwiseConv1D,
     keras.layers.DepthwiseConv2D,
 )
+_LARGEST = (keras.layers.MaxPooling1D, keras.layers.MaxPooling2D)
 _GLOBAL = (keras.layers.GlobalAveragePooling1D, keras.layers.GlobalAveragePooling2D)
 
 
@@ -52,207 +60,210 @@ def device_roundings(model) -> dict[int, Callable]:
     """
     flow = trace(model)
     often = collections.Counter(id(call.layer) for call in flow.calls)
-    found = [_rounding(flow, call) for call in flow.calls if often[id(call.layer)] == 1]
-    return {id(layer): _if_single(function) for layer, function in filter(None, found)}
-
-
-def _if_single(function):
-    """Leaves results in half precision alone: the sums are not in them."""
-    return lambda result, inputs: function(result, inputs) if result.dtype == tf.float32 else result
-
-
-@dataclasses.dataclass(frozen=True)
-class _Grid:
-    """The integers that a quantizer stands for."""
-
-    quantizer: ActivationQuantizer | FixedRange
-
-    @property
-    def step(self):
-        """The scale as float64, as the file stores it."""
-        low, high = self._ends()
-        return _stored((tf.cast(high, tf.float64) - tf.cast(low, tf.float64)) / 255.0)
-
-    @property
-    def zero_point(self):
-        """The integer that stands for zero, as float64."""
-        low, _ = self._ends()
-        return tf.round(-tf.cast(low, tf.float64) / self.step) - 128.0
-
-    def integers(self, x):
-        """Returns the integers of values on the grid, less the zero point."""
-        return tf.round(tf.cast(x, tf.float64) / self.step)
-
-    def _ends(self):
-        ends = self.quantizer.low, self.quantizer.high
-        return [tf.convert_to_tensor(end, tf.float32) for end in ends]
+    once = [call for call in flow.calls if often[id(call.layer)] == 1]
+    found = [_rounding(flow, call) for call in once] + [_activation_rounding(flow, call) for call in once]
+    return {id(layer): function for layer, function in filter(None, found)}
 
 
 def _rounding(flow: Flow, call: Call):
     """Returns a layer and the function for its results, None if it computes as Keras does."""
     wrapper = call.layer
+    if getattr(wrapper, "compute_dtype", "float32") != "float32":
+        return None  # the sums are not to be found in half precision
+    if getattr(wrapper, "computes_as_device", False):
+        return _stepwise(flow, call)
     if isinstance(wrapper, AveragedWindows):
-        source = _grid_of(flow, call.inputs[0])
+        source = grid_of(flow, call.inputs[0])
         if source is None:
             return None
         return wrapper, lambda result, inputs: wrapper.on_grid(result, inputs, source.step, source.zero_point)
     if not isinstance(wrapper, Transformed) or not wrapper.outputs_through:
         return None
-    target = _as_grid(wrapper.outputs_through[0])
+    target = as_grid(wrapper.outputs_through[0])
     if type(wrapper) is ActivationInRounding:
-        call = _maker(flow, call.inputs[0])
+        call = maker(flow, call.inputs[0])
     if target is None or call is None:
         return None
     if isinstance(call.layer, ChainedMerge):
-        function = _merge_rounding(flow, call, target)
-        return None if function is None else (call.layer, function)
+        return _merge_rounding(flow, call, target)
+    by_layer = _joined_rounding if isinstance(wrapper, JoinedRanges) else _bent_rounding
+    function = by_layer(flow, call, target) if isinstance(call.layer, Transformed) else None
+    if function is not None:
+        return wrapper, function
     operator = _operator(flow, call)
-    return None if operator is None else (wrapper, lambda result, _: _rescaled(result, operator(), target))
+    return None if operator is None else (wrapper, lambda result, _: rescaled(result, operator(), target))
+
+
+def _activation_rounding(flow, call):
+    """As `_rounding`, for the activation behind the first rounding of a layer's result, or instead of it."""
+    wrapper, ends = call.layer, getattr(call.layer, "outputs_through", ())
+    if not ends or wrapper.compute_dtype != "float32":
+        return None
+    chain = [inner(wrapper), *ends]
+    position = next((i for i, layer in enumerate(chain) if _is_exact_activation(layer)), None)
+    if position is None:
+        return None
+    activation = chain[position]
+    source = as_grid(chain[position - 1]) if position > 1 else grid_of(flow, call.inputs[0])
+    target = as_grid(ends[-1])
+    if source is None or target is None:
+        return None
+    changed = activation if position else wrapper
+    if isinstance(activation, SigmoidGate):
+        return changed, lambda _, x: activation.on_grid(x, source, target)
+    return changed, lambda _, x: softmax(x, source)
+
+
+def _is_exact_activation(layer):
+    """Whether an activation is one that can be computed as the device does."""
+    if isinstance(layer, keras.layers.Softmax):
+        return layer.axis == -1
+    is_softmax = isinstance(layer, keras.layers.Activation) and layer.activation is keras.activations.softmax
+    return is_softmax or isinstance(layer, SigmoidGate)
+
+
+def _stepwise(flow, call):
+    """As `_rounding`, for a layer that computes in steps."""
+    grids = [grid_of(flow, key) for key in call.inputs]
+    is_inside = hasattr(call.layer, "result_range")
+    target = None if is_inside else target_of(flow, call)
+    if (
+        None in grids
+        or any(layer.num_bits != 8 for layer in call.layer.inner)
+        or (target is None) != is_inside
+    ):
+        return None
+    return call.layer, Operands(tuple(grids), target)
 
 
 def _merge_rounding(flow, call, target):
-    """Returns the function for a sum, a difference or a product of two tensors, None for other merges."""
-    kind = type(call.layer.layer)
-    sources = [_grid_of(flow, key) for key in call.inputs]
-    if len(sources) != 2 or None in sources:
+    """As `_rounding`, for a merge, whichever layer rounds what it gives."""
+    grids = [grid_of(flow, key) for key in call.inputs]
+    if None in grids or any(layer.num_bits != 8 for layer in call.layer.inner):
         return None
-    first, second = sources
-    if kind is keras.layers.Multiply:
-        return lambda result, _: _rescaled(result, _Operator(first.step * second.step), target)
-    sign = {keras.layers.Add: 1.0, keras.layers.Subtract: -1.0}.get(kind)
-
-    def added(_, inputs):
-        # The device adds far finer than the scale of the output is.
-        total = first.integers(inputs[0]) * first.step + sign * second.integers(inputs[1]) * second.step
-        return _away_from_zero(total / target.step) * target.step
-
-    return None if sign is None else added
+    return call.layer, Operands(tuple(grids), target)
 
 
-@dataclasses.dataclass(frozen=True)
-class _Operator:
-    """What an integer operator sums.
+def _bent_rounding(flow, call, target):
+    """Returns the function for a line with another slope below zero; None for other activations."""
+    wrapper, source = call.layer, grid_of(flow, call.inputs[0])
+    is_bent = isinstance(wrapper.layer, keras.layers.LeakyReLU | keras.layers.PReLU)
+    if not is_bent or source is None or len(wrapper.outputs_through) > 1:
+        return None
 
-    Attributes:
-        step: The number of which its sums of products are whole multiples, one or one for each channel,
-            float64.
-        offset: What is added to a sum, likewise; the device rounds it to such a multiple by itself.
-        count: How many sums a mean divides.
-    """
+    def bent(result, inputs):
+        if isinstance(wrapper.layer, keras.layers.PReLU):
+            below = Sums.of_kernel(source, wrapper, "alpha", wrapper.transformed("alpha"))
+        else:
+            below = Sums(source.step * float(np.float32(wrapper.layer.negative_slope)))
+        return tf.where(
+            inputs < 0, rescaled(result, below, target), rescaled(result, Sums(source.step), target)
+        )
 
-    step: tf.Tensor
-    offset: tf.Tensor | float = 0.0
-    count: int = 1
+    return bent
+
+
+def _joined_rounding(flow, call, target):
+    """Returns the function for a concatenation, a maximum or a minimum, whose inputs it rounds."""
+    wrapper = call.layer
+    operators = [
+        _copied(flow, key) if position in wrapper.again else _joining(flow, key)
+        for position, key in enumerate(call.inputs)
+    ]
+    if None in operators:
+        return None
+
+    def joined(_, inputs):
+        pairs = zip(inputs, operators, strict=True)
+        return wrapper.layer([brought(x, operator(), target) for x, operator in pairs])
+
+    return joined
+
+
+def _copied(flow, key):
+    """As `_operator`, for a tensor that is brought to another scale."""
+    grid = grid_of(flow, key)
+    return None if grid is None else lambda: Sums.of_factors(grid, tf.constant(1.0))
+
+
+def _joining(flow, key):
+    """As `_operator`, for a tensor that a joining layer rounds, perhaps the largest values of windows."""
+    call = maker(flow, key)
+    while call is not None and (isinstance(call.layer, _LARGEST) or type(call.layer) is ActivationInRounding):
+        if getattr(call.layer, "outputs_through", ()):
+            return None
+        call = maker(flow, call.inputs[0])
+    if call is None or getattr(call.layer, "outputs_through", ()):
+        return None
+    if getattr(call.layer, "computes_as_device", False):
+        return (lambda: None) if _stepwise(flow, call) else None
+    return _operator(flow, call)
 
 
 def _operator(flow, call):
-    """Returns a function that gives the `_Operator` behind the result of a call, None if it is not known."""
+    """Returns a function that gives the `Sums` behind the result of a call, None if it is not known."""
     normalization = None
     if _folds(call.layer):
-        normalization, call = _inner(call.layer), _maker(flow, call.inputs[0])
-    if call is None or not isinstance(call.layer, Transformed):
+        normalization, call = inner(call.layer), maker(flow, call.inputs[0])
+    if call is None:
         return None
-    wrapper, source = call.layer, _grid_of(flow, call.inputs[0])
+    wrapper, source = call.layer, grid_of(flow, call.inputs[0])
     if source is None:
         return None
+    if isinstance(inner(wrapper), Elementwise):
+        return _bare_product(flow, call, source)
+    if not isinstance(wrapper, Transformed):
+        return None
     if isinstance(wrapper, AffineAsDepthwise):
-        return lambda: _scaled(wrapper, source, len(call.shapes[0]))
+        return lambda: Sums.of_factors(source, *scale_and_shift(wrapper.layer, len(call.shapes[0])))
     if type(wrapper) is not Transformed:
         return None
+    if isinstance(wrapper.layer, keras.layers.Dot):
+        other = grid_of(flow, call.inputs[1])
+        return None if other is None or wrapper.layer.normalize else lambda: Sums.of_product(source, other)
     if isinstance(wrapper.layer, _GLOBAL):
         count = int(np.prod(call.shapes[0][1:-1]))
-        return lambda: _Operator(source.step / count, count=count)
+        return lambda: Sums.of_mean(source, count)
     chain = wrapper.weight_transforms.get("kernel", ())
-    if type(wrapper.layer) not in _LINEAR or not chain or not isinstance(chain[-1], SymmetricWeights):
+    if not _is_linear(wrapper.layer) or not chain or not isinstance(chain[-1], SymmetricWeights):
         return None
     return lambda: _linear(wrapper, normalization, source)
 
 
+def _bare_product(flow, call, source):
+    """As `_operator`, for `x * y` and the like; None for bare sums, which need no more than float32."""
+    operation = inner(call.layer)
+    if operation.kind != "multiply":
+        return None
+    if operation.constant is None:
+        other = grid_of(flow, call.inputs[1])
+        return None if other is None else lambda: Sums.of_product(source, other)
+    largest = float(np.max(np.abs(operation.constant)))
+    return lambda: Sums.of_factors(source, tf.constant(largest)) if largest else Sums(source.step)
+
+
+def _is_linear(layer):
+    """Whether a layer sums products with a kernel whose last axis are the channels of its output."""
+    is_matrix = type(layer) is keras.layers.EinsumDense and len(layer.kernel.shape) == 2
+    return type(layer) in _LINEAR or (
+        is_matrix and layer.equation.endswith(layer.equation.split("->")[0][-1])
+    )
+
+
 def _folds(layer):
     """Whether a layer is a normalization that becomes part of the operator before it."""
-    is_normalization = isinstance(_inner(layer), keras.layers.BatchNormalization)
+    is_normalization = isinstance(inner(layer), keras.layers.BatchNormalization)
     return is_normalization and not isinstance(layer, AffineAsDepthwise)
-
-
-def _scaled(wrapper, source, rank):
-    """Factors of which each is alone in its channel, on the end of the grid, and what is added."""
-    scale, shift = scale_and_shift(wrapper.layer, rank)
-    return _Operator(source.step * _stored(tf.abs(scale) / 127.0), tf.cast(shift, tf.float64))
 
 
 def _linear(wrapper, normalization, source):
     """Products with a kernel, and the bias, with the normalization behind them folded in."""
     rounding = wrapper.weight_transforms["kernel"][-1]
-    end = 2.0 ** (rounding.num_bits - 1) - 1.0
-    kernel = wrapper.transformed("kernel")
-    if isinstance(rounding, LearnedSteps):
-        ends = tf.reshape(rounding.scale(kernel), [-1]) * end
-    else:
-        ends = tf.reshape(tf.reduce_max(tf.abs(kernel), axis=rounding.reduce_axes), [-1])
-    offset = tf.convert_to_tensor(wrapper.layer.bias) if wrapper.layer.use_bias else tf.zeros_like(ends)
+    ends = largest_weights(wrapper.transformed("kernel"), rounding)
+    bias = wrapper.layer.bias
+    offset = tf.zeros_like(ends) if bias is None else tf.convert_to_tensor(bias)
     if normalization is not None:
         scale, shift = (tf.reshape(x, [-1]) for x in scale_and_shift(normalization, 1))
         ends, offset = ends * tf.abs(scale), offset * scale + shift
     # As the converter has it: from the largest weight after rounding and folding.
-    return _Operator(source.step * _stored(tf.cast(ends, tf.float64) / end), tf.cast(offset, tf.float64))
-
-
-def _rescaled(result, operator, target):
-    """Returns a result on the grid of its output: whole sums, brought to its scale in two roundings."""
-    step, offset, count = operator.step, operator.offset, operator.count
-    sums = tf.round((tf.cast(result, tf.float64) - offset) / step) + tf.round(offset / step)
-    multiplier = step * count / target.step
-    exponent = tf.floor(tf.math.log(multiplier) / np.log(2.0) + 1e-12) + 1.0
-    significand = tf.round(multiplier * 2.0 ** (31.0 - exponent))
-    # A mean has the count in its multiplier, with as many bits more as that leaves room for.
-    bits = count.bit_length() - 1
-    significand, exponent = tf.floor(significand * 2.0**bits / count), exponent - bits
-    right = tf.maximum(-exponent, 0.0)
-    first = tf.floor(sums * (significand * 2.0 ** (exponent + right - 31.0)) + 0.5)
-    return _away_from_zero(first * 2.0**-right) * target.step
-
-
-def _away_from_zero(x):
-    return tf.sign(x) * tf.floor(tf.abs(x) + 0.5)
-
-
-def _stored(scale):
-    """A scale as a file stores it, back in float64."""
-    return tf.cast(tf.cast(scale, tf.float32), tf.float64)
-
-
-def _grid_of(flow, key):
-    """Returns the grid on which a tensor lies, None if it is not known."""
-    call = flow.makers.get(key)
-    while call is not None:
-        ends = getattr(call.layer, "outputs_through", None) or [call.layer]
-        grid = _as_grid(ends[-1])
-        if grid is not None or not _passes(call.layer, "same_range"):
-            return grid
-        call = flow.makers.get(call.inputs[0])
-    return None
-
-
-def _as_grid(layer):
-    """Returns the `_Grid` of a layer that rounds to 8 bits, None for any other."""
-    is_one = isinstance(layer, ActivationQuantizer | FixedRange) and layer.num_bits == 8
-    return _Grid(layer) if is_one else None
-
-
-def _maker(flow, key):
-    """Returns the call that makes a tensor, looking through layers that do nothing in inference."""
-    call = flow.makers.get(key)
-    while call is not None and _passes(call.layer, "is_identity"):
-        call = flow.makers.get(call.inputs[0])
-    return call
-
-
-def _passes(layer, ability):
-    """Whether a layer rounds nothing and leaves the range of its input, or all of it, as it is."""
-    if isinstance(layer, Transformed):
-        return ability == "same_range" and isinstance(layer, AveragedWindows | NearestUpSampling)
-    return getattr(role(layer), ability)
-
-
-def _inner(layer):
-    return layer.layer if isinstance(layer, Transformed) else layer
+    return Sums.of_weights(source, ends, offset, end=largest_integer(rounding))

@@ -4,6 +4,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_shrink.quantization.device_arithmetic import Grid, grids_on_device
+from keras_shrink.quantization.device_lstm import gate_sums, next_state
 from keras_shrink.quantization.fake_quant import SymmetricWeights
 from keras_shrink.quantization.ranges import is_observing
 from keras_shrink.quantization.recurrence import Recurrent
@@ -73,6 +75,9 @@ class LSTMAsOperator(Recurrent):
 
     def begin(self, inputs, training):
         """The product with the inputs; the new hidden state and the new cell."""
+        grids = grids_on_device(self, training)
+        if grids is not None:
+            return self._begin_on_device(inputs, grids[0])
         product = tf.matmul(inputs, self.weight("kernel", training))
         product = product if self.bias is None else product + self.bias
         recurrent = self.weight("recurrent_kernel", training)
@@ -94,6 +99,28 @@ class LSTMAsOperator(Recurrent):
             return take(unit(tf.sigmoid(o)) * unit(tf.tanh(cell))), cell
 
         return (gate(product),), step
+
+    def _begin_on_device(self, inputs, grid):
+        """As `begin`, with the integers of the operator."""
+        hidden_grid, cell_step = Grid(self.inner[1]), tf.cast(-self._cell_range()[0], tf.float64) * 2.0**-15
+        recurrent = self.weight("recurrent_kernel")
+        scales = {name: self._scales(name) for name in ("kernel", "recurrent_kernel")}
+        sums = gate_sums(inputs, grid, self.weight("kernel"), scales["kernel"], self.bias)
+
+        def step(parts, states, take):
+            hidden, cell = states
+            gates = parts[0] + gate_sums(hidden, hidden_grid, recurrent, scales["recurrent_kernel"])
+            hidden, cell = next_state(gates, cell, cell_step, hidden_grid)
+            take(cell)
+            return take(hidden), cell
+
+        return (sums,), step
+
+    def _scales(self, name):
+        """Returns the steps of a kernel, one for each column."""
+        transform = self.weight_transforms[f"{self.layer.cell.name}/{name}"][-1]
+        scales = tf.reshape(transform.scale(transform.split(self.weight(name))), [-1, 1])
+        return tf.reshape(tf.broadcast_to(scales, [4, self.layer.units]), [-1])
 
     def _cell_range(self):
         """Ends of the cell's 16 bits: its step is a power of two."""

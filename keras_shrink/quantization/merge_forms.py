@@ -4,6 +4,14 @@ import keras
 import tensorflow as tf
 
 from keras_shrink.quantization.depthwise_forms import depthwise
+from keras_shrink.quantization.device_arithmetic import (
+    Grid,
+    Sums,
+    Terms,
+    brought,
+    operands_on_device,
+    rounded,
+)
 from keras_shrink.quantization.ranges import is_observing
 from keras_shrink.weights import Transformed
 
@@ -24,14 +32,31 @@ class ChainedMerge(Transformed):
 
     def run_layer(self, inputs, training, **kwargs):
         """Returns the layer's output before it is rounded."""
-        kind = type(self.layer).__name__
-        result = inputs[0]
-        rounding = iter(self.inner)
+        kind, on_device = type(self.layer).__name__, operands_on_device(self, training)
+        result, grid = inputs[0], on_device and on_device.grids[0]
+        ranges = iter(self.inner)
         for position, other in enumerate(inputs[1:], 1):
+            made_of = on_device and _made_of(kind, (result, other), (grid, on_device.grids[position]))
             result = _STEPS[kind](result, other)
             if kind == "Average" or position < len(inputs) - 1:
-                result = next(rounding)(result, training=training)
-        return result * (1.0 / len(inputs)) if kind == "Average" else result
+                quantizer = next(ranges)
+                result, grid = rounded(quantizer, result, made_of, training), Grid(quantizer)
+            elif on_device:
+                result = brought(result, made_of, on_device.target)
+        if kind != "Average":
+            return result
+        share = 1.0 / len(inputs)
+        if on_device is None:
+            return result * share
+        return brought(result * share, Sums.of_factors(grid, tf.constant(share)), on_device.target)
+
+
+def _made_of(kind, operands, grids):
+    """Returns what a device adds or multiplies."""
+    if kind == "Multiply":
+        return Sums.of_product(*grids)
+    first, second = operands
+    return Terms(first, -second if kind == "Subtract" else second, grids)
 
 
 @keras.saving.register_keras_serializable("keras_shrink")

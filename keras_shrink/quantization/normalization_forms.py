@@ -15,6 +15,15 @@ import keras
 import tensorflow as tf
 
 from keras_shrink.quantization.depthwise_forms import depthwise
+from keras_shrink.quantization.device_arithmetic import (
+    Grid,
+    Sums,
+    Terms,
+    directions,
+    operands_on_device,
+    rescaled,
+    rounded,
+)
 from keras_shrink.quantization.ranges import FixedRange
 from keras_shrink.weights import Transformed
 
@@ -34,6 +43,7 @@ class NormalizedRows(Transformed):
     long rows the sum of squares, the same with epsilon, its inverse root and the product.
     """
 
+    computes_as_device = True
     subtracts_mean = True
 
     def __init__(self, layer, **kwargs):
@@ -47,31 +57,37 @@ class NormalizedRows(Transformed):
 
     def run_layer(self, inputs, training, **kwargs):
         """Returns the layer's output before it is rounded."""
-        rounding = iter(self.inner)
-
-        def rounded(x):
-            return next(rounding)(x, training=training)
-
+        device = operands_on_device(self, training)
+        ranges = iter(self.inner)
         rows = self.rows(tf.cast(inputs, tf.float32))
+        grid = None if device is None else device.grids[0]
         if self.subtracts_mean:
-            mean = rounded(tf.reduce_mean(rows, axis=-1, keepdims=True))
-            rows = rounded(rows - mean)
-        epsilon, length = self.layer.epsilon, rows.shape[-1]
+            rows, grid = _centered(rows, (next(ranges), next(ranges)), grid, training)
+        length, ranges = rows.shape[-1], tuple(ranges)
+        square = self.layer.epsilon * length
         if length > LONGEST_SHORT_ROW:
-            unit = _by_inverse_root(rows, epsilon * length, rounded, training)
+            unit, of_unit = _by_inverse_root(rows, square, ranges, grid, training), ranges[-1]
         else:
-            unit = self._direction(rows, epsilon * length, training)
+            unit, of_unit = self._direction(rows, square, grid, training), self.direction_range
         scale, shift = self.scale_and_shift()
-        result = depthwise(self.values(unit, inputs), scale * float(length) ** 0.5, shift)
+        scale = scale * float(length) ** 0.5
+        result = depthwise(self.values(unit, inputs), scale, shift)
+        if device is not None:
+            sums = Sums.of_factors(Grid(of_unit), scale, shift)
+            result = rescaled(result, sums, device.target)
         return tf.cast(tf.reshape(result, [-1, *inputs.shape[1:]]), inputs.dtype)
 
-    def _direction(self, rows, added, training):
+    def _direction(self, rows, square, grid, training):
         """Returns rows divided by their length; what is added to the squares is one more value's square."""
         is_added = self.layer.epsilon > NEGLIGIBLE_EPSILON
         if is_added:
+            value = square**0.5 if grid is None else grid.quantizer(tf.constant(square**0.5), training=False)
             ends = [[0, 0]] * (rows.shape.rank - 1) + [[0, 1]]
-            rows = tf.pad(rows, ends, constant_values=added**0.5)
-        unit = self.direction_range(tf.nn.l2_normalize(rows, axis=-1), training=training)
+            rows = tf.pad(rows, ends, constant_values=value)
+        if grid is None:
+            unit = self.direction_range(tf.nn.l2_normalize(rows, axis=-1), training=training)
+        else:
+            unit = directions(rows, grid)
         return unit[..., :-1] if is_added else unit
 
     def scale_and_shift(self):
@@ -82,14 +98,26 @@ class NormalizedRows(Transformed):
         return scale, shift
 
 
-def _by_inverse_root(rows, added, rounded, training):
-    """Returns `rows / sqrt(sum of squares + added)`."""
+def _centered(rows, ranges, grid, training):
+    """Returns rows less their means, and the grid that they are on then if they were on one."""
+    of_mean, of_rest = ranges
+    sums = None if grid is None else Sums.of_mean(grid, rows.shape[-1])
+    mean = rounded(of_mean, tf.reduce_mean(rows, axis=-1, keepdims=True), sums, training)
+    terms = None if grid is None else Terms(rows, -mean, (grid, Grid(of_mean)))
+    return rounded(of_rest, rows - mean, terms, training), None if grid is None else Grid(of_rest)
+
+
+def _by_inverse_root(rows, square, ranges, grid, training):
+    """Returns `rows / sqrt(sum of squares + square)`; rows on a grid as a device does."""
+    of_squares, of_total, of_inverse, of_product = ranges
     flat = tf.reshape(rows, [-1, 1, rows.shape[-1]])
-    squares = rounded(tf.matmul(flat, flat, transpose_b=True))
-    total = rounded(squares + added)
+    sums = None if grid is None else Sums.of_product(grid, grid)
+    squares = rounded(of_squares, tf.matmul(flat, flat, transpose_b=True), sums, training)
+    total = of_total(squares + square, training=training)
     # A device gives the largest value for the root of zero, as rounding to the range does here.
-    inverse = rounded(tf.math.rsqrt(tf.maximum(total, added) if training else total))
-    return tf.reshape(rounded(flat * inverse), [-1, *rows.shape[1:]])
+    inverse = of_inverse(tf.math.rsqrt(tf.maximum(total, square) if training else total), training=training)
+    sums = None if grid is None else Sums.of_product(grid, Grid(of_inverse))
+    return tf.reshape(rounded(of_product, flat * inverse, sums, training), [-1, *rows.shape[1:]])
 
 
 @keras.saving.register_keras_serializable("keras_shrink")
@@ -145,6 +173,9 @@ class NormalizedGroups(NormalizedRows):
 class UnitRows(Transformed):
     """A UnitNormalization over the last axis, which is one operator."""
 
+    computes_as_device = True
+
     def run_layer(self, inputs, training, **kwargs):
         """Returns the layer's output before it is rounded."""
-        return tf.nn.l2_normalize(inputs, axis=-1)
+        device = operands_on_device(self, training)
+        return tf.nn.l2_normalize(inputs, axis=-1) if device is None else directions(inputs, device.grids[0])

@@ -4,6 +4,7 @@ import keras
 import tensorflow as tf
 
 from keras_shrink.quantization.activation_rounding import learned, straight_through
+from keras_shrink.quantization.device_arithmetic import rounded
 from keras_shrink.quantization.ranges import is_observing
 from keras_shrink.weights import Transformed
 from tflite_export.tracing import is_tracing
@@ -21,7 +22,8 @@ class Recurrent(Transformed):
     `step(parts, states, take)` that gets its share of them and returns the new states, the output first.
 
     The layers of `inner` round: first those `outside` the loop, then, in the order in which a step sends
-    its results through `take`, the others. A range holds what its value is in any step, so the state has
+    its results through `take`, the others. `take(x, made_of)` is told what a result consists of where it is
+    to be rounded as on the device. A range holds what its value is in any step, so the state has
     one scale.
 
     Converted, the loop is unrolled; otherwise it is a loop of the graph, in which a range cannot be
@@ -30,10 +32,16 @@ class Recurrent(Transformed):
     """
 
     outside = 0
+    computes_as_device = True
 
     def __init__(self, layer, **kwargs):
         super().__init__(layer, **kwargs)
         self.delay = None  # in training, a function that says whether to round yet, as a boolean tensor
+
+    @property
+    def result_range(self):
+        """What rounds the output."""
+        return self.inner[-1]
 
     @classmethod
     def planned(cls, layer, treatment, *, outputs, **parts):
@@ -112,7 +120,7 @@ class Recurrent(Transformed):
     def _rounding(self):
         """A `take` that rounds each value with its quantizer's range."""
         remaining = iter(self._inside())
-        return lambda x: next(remaining)(x, training=False), []
+        return lambda x, made_of=None: rounded(next(remaining), x, made_of, False), []
 
     def _following(self, step, parts, states):
         """Returns a maker of a `take` that rounds with the ranges as they are and notes extremes."""
@@ -134,7 +142,7 @@ class Recurrent(Transformed):
         def taking():
             seen = []
 
-            def take(x):
+            def take(x, made_of=None):
                 position = len(seen)
                 seen.append(_extremes(tf.stop_gradient(x)))
                 quantizer = quantizers[position]
@@ -192,7 +200,7 @@ def _watching(measure):
     """Returns a `take` that rounds nothing, and the list of what it measures."""
     seen = []
 
-    def take(x):
+    def take(x, made_of=None):
         seen.append(measure(x))
         return x
 

@@ -8,9 +8,9 @@ from keras_shrink.simulation.simulate import simulate
 class DeviceMetrics(keras.callbacks.Callback):
     """Evaluates the integers of the device after epochs of `fit`, beside what Keras shows.
 
-    The validation of a quantized model rounds as the device does in most operators, not in all of them: not
-    in recurrent layers, attention and the tables of activations. This callback converts the model,
-    simulates the file bit for bit and adds its loss and metrics to the logs as `device_loss`,
+    The validation of a quantized model rounds as the device does in nearly all operators; the tables that a
+    device has for activations may differ by a step. This callback converts the model, simulates the file bit
+    for bit and adds its loss and metrics to the logs as `device_loss`,
     `device_accuracy` and so on. Callbacks behind it, such as `ModelCheckpoint(monitor="device_accuracy")`,
     and the history see them.
 

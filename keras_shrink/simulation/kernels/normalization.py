@@ -12,7 +12,9 @@ from keras_shrink.simulation.arithmetic import (
     shift_right,
     wide,
 )
+from keras_shrink.simulation.exponentials import one_over_one_plus, shares
 from keras_shrink.simulation.kernel import emitted, simulates
+from keras_shrink.simulation.roots import unit_rows
 from tflite_export.fixed_point import LIMITS
 
 _BITS = {"int8": 8, "uint8": 8, "int16": 16}
@@ -27,12 +29,7 @@ def softmax(node):
     exps = _exps(call.params)
 
     def run(operands):
-        values, distance = _distances(operands(0), exps)
-        sums = tf.reduce_sum(shift_right(values, 12), -1, keepdims=True)
-        scale, exponent = _reciprocal(sums, 12)
-        shares = shift_right(high_mul(values, scale), exponent + (31 - _BITS[target]))
-        shares = tf.where(distance < len(exps) - 1, shares, tf.zeros_like(shares))
-        return saturate(shares + LIMITS[target][0], target)
+        return saturate(shares(_exponentials(operands(0), exps), _BITS[target]) + LIMITS[target][0], target)
 
     return run
 
@@ -42,28 +39,10 @@ def _exps(params):
     return np.append(params["exps"].values, 0).astype(np.float64)
 
 
-def _distances(x, exps):
-    """Exponentials of the distances from the largest value, and the distances, at most the table's end."""
+def _exponentials(x, exps):
+    """Exponentials of the distances from the largest value; beyond the table's end they are zero."""
     x = tf.cast(x, tf.int32)
-    distance = tf.minimum(tf.reduce_max(x, -1, keepdims=True) - x, len(exps) - 1)
-    return tf.gather(exps, distance), distance
-
-
-def _reciprocal(value, integer_bits):
-    """The mantissa in Q0.31 of 1 / value, and the power of two above `integer_bits`."""
-    top = floor_log2(value)
-    mantissa = value * tf.pow(tf.constant(2.0, tf.float64), 31.0 - top) - 2.0**31
-    return _one_over_one_plus(mantissa), integer_bits - (31.0 - top)
-
-
-def _one_over_one_plus(x):
-    """1 / (1 + x) in Q0.31 for x in [0, 1) in Q0.31: three Newton steps."""
-    half = tf.floor((x + 2.0**31) / 2)
-    result = 1515870810.0 + high_mul(half, -1010580540.0)
-    for _ in range(3):
-        error = 2.0**29 - high_mul(half, result)
-        result = result + shift_left(high_mul(result, error), 2)
-    return shift_left(result, 1)
+    return tf.gather(exps, tf.minimum(tf.reduce_max(x, -1, keepdims=True) - x, len(exps) - 1))
 
 
 def _softmax_int16(p):
@@ -103,7 +82,7 @@ def log_softmax(node):
     def run(operands):
         x = wide(operands(0))
         below = x - tf.reduce_max(x, -1, keepdims=True)
-        sums = tf.reduce_sum(shift_right(_distances(operands(0), exps)[0], 12), -1, keepdims=True)
+        sums = tf.reduce_sum(shift_right(_exponentials(operands(0), exps), 12), -1, keepdims=True)
         logarithm = _log_q12(sums)
         least = requantize(logarithm - 2.0**31, p["inverse_multiplier"], p["inverse_shift"], 1 << 31)
         least = tf.maximum(least, -p["farthest"] - 1.0)
@@ -130,7 +109,7 @@ def _log_q12(value):
     numerator = high_mul(q, mantissa) + high_mul(high_mul(q, squared), 117049297.0)
     inner = 1057819769.0 + q + high_mul(squared, 127690142.0)
     denominator = high_mul(mean, inner) + high_mul(q, 638450708.0)
-    quotient = high_mul(shift_right(numerator, 6), _one_over_one_plus(denominator))
+    quotient = high_mul(shift_right(numerator, 6), one_over_one_plus(denominator))
     return shift_left(high_mul(power, 1488522236.0) + quotient, 1)
 
 
@@ -138,31 +117,4 @@ def _log_q12(value):
 def l2_normalization(node):
     """Values over the root of the sum of their squares."""
     p = emitted(node).params
-
-    def run(operands):
-        x = wide(operands(0)) - p["input_zero_point"]
-        factor, shift = _inverse_sqrt(tf.reduce_sum(tf.square(x), -1, keepdims=True))
-        shift = shift + 7.0
-        moved = x * tf.pow(tf.constant(2.0, tf.float64), tf.maximum(shift, 0.0))
-        return saturate(shift_right(high_mul(moved, factor), tf.maximum(-shift, 0.0)), "int8")
-
-    return run
-
-
-def _inverse_sqrt(value):
-    """1 / sqrt(value) of integers from 0 to 2**31 as a factor in Q0.31 and a shift; 0 counts as 1."""
-    two = tf.constant(2.0, tf.float64)
-    fours = tf.maximum(tf.floor((floor_log2(tf.maximum(value, 1.0)) - 29.0) / 2) + 1, 0.0)
-    reduced = tf.maximum(tf.floor(value * tf.pow(two, -2 * fours)), 1.0)
-    pairs = tf.floor((30.0 - floor_log2(reduced)) / 2) - 1
-    right = 11.0 + fours - pairs
-    half = shift_right(tf.floor(reduced * tf.pow(two, 2 * pairs) / 2), 1)
-    x = tf.fill(tf.shape(value), tf.constant(2.0**28, tf.float64))
-    for _ in range(5):
-        cubed = shift_left(high_mul(high_mul(x, x), x), 6)
-        x = shift_left(high_mul(x, 2.0**28 + 2.0**27) - high_mul(half, cubed), 3)
-    x = high_mul(x, 1518500250.0) * tf.pow(two, tf.maximum(-right, 0.0))
-    one = value <= 1
-    return tf.where(one, tf.fill(tf.shape(x), two**31 - 1), x), tf.where(
-        one, tf.zeros_like(right), -tf.maximum(right, 0.0)
-    )
+    return lambda operands: saturate(unit_rows(wide(operands(0)) - p["input_zero_point"]), "int8")

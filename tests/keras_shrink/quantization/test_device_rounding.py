@@ -47,10 +47,56 @@ def series_network():
     )
 
 
+def transformer_network():
+    """Attention, normalized sums, and a gate."""
+    inputs = keras.Input((8, 6))
+    x = layers.Add()([inputs, layers.MultiHeadAttention(2, 4)(inputs, inputs, use_causal_mask=True)])
+    x = layers.LayerNormalization()(x)
+    x = layers.Add()([x, layers.Dense(6)(layers.Dense(8, activation="gelu")(x))])
+    x = layers.RMSNormalization()(layers.Dense(160, activation="relu")(x))
+    return keras.Model(inputs, layers.Dense(3)(layers.GlobalAveragePooling1D()(x)))
+
+
+def joined_network():
+    """Convolutions side by side, and lines with a bend."""
+    inputs = keras.Input((8, 6))
+    x = layers.SeparableConv1D(8, 3, padding="same")(inputs)
+    x = layers.GroupNormalization(2)(layers.LeakyReLU()(x))
+    y = layers.MaxPooling1D(3, 1, padding="same")(layers.Conv1D(8, 1, activation="relu")(inputs))
+    x = layers.Concatenate()([x, y, inputs])
+    x = layers.PReLU(shared_axes=[1], alpha_initializer="glorot_uniform")(layers.Dense(6)(x))
+    return keras.Model(inputs, layers.Dense(3)(layers.Maximum()([layers.Dense(6)(x), layers.Dense(6)(x)])))
+
+
+def operations_network():
+    """Merges of several tensors and products of all kinds."""
+    inputs = keras.Input((8, 6))
+    parts = [layers.Dense(6)(inputs) for _ in range(3)]
+    x = layers.Average()(parts) * parts[0] * 0.7
+    x = layers.Subtract()([layers.Multiply()(parts), x])
+    x = layers.EinsumDense("abc,cd->abd", output_shape=(None, 6), bias_axes="d")(x)
+    return keras.Model(inputs, layers.Dense(3)(layers.Dot(axes=(2, 2))([x, parts[1]])))
+
+
+def recurrent_network():
+    """Layers with a memory in all their forms."""
+    inputs = keras.Input((8, 6))
+    x = layers.Bidirectional(layers.LSTM(4, return_sequences=True))(inputs)
+    x = layers.GRU(5, return_sequences=True)(x)
+    x = layers.GRU(5, reset_after=False, return_sequences=True)(x)
+    x = layers.LSTM(4, return_sequences=True, unroll=True)(x)
+    x = layers.SimpleRNN(5, activation="relu", return_sequences=True)(x)
+    return keras.Model(inputs, layers.SimpleRNN(4, go_backwards=True, use_bias=False)(x))
+
+
 NETWORKS = {
     "residual": lambda: residual_network(activation="linear"),
     "strided": strided_network,
     "series": series_network,
+    "transformer": transformer_network,
+    "joined": joined_network,
+    "operations": operations_network,
+    "recurrent": recurrent_network,
 }
 
 
@@ -87,6 +133,21 @@ def test_predictions_are_the_integers_of_the_device(name, config):
     np.testing.assert_array_equal(quantize_array(model.predict(x, verbose=0), made), computed)
     plain = quantize_array(np.asarray(model(x)), made)
     assert np.abs(plain.astype(int) - computed).max() > 0  # else this test could not fail
+
+
+@pytest.mark.parametrize("name", ["transformer", "joined", "operations", "recurrent"])
+@pytest.mark.filterwarnings("ignore:The file computes LSTM layers")
+def test_layers_of_several_operators_predict_the_integers_of_the_device(name):
+    model, x = calibrated(name)
+    made = te.convert(model).graph.outputs[0]
+    computed = ks.simulate(model, dequantize=False).predict(x, verbose=0).astype(int)
+    shown, plain = (
+        quantize_array(y, made).astype(int) for y in (model.predict(x, verbose=0), np.asarray(model(x)))
+    )
+    # Activations come from tables on the device, in which now and then a value is the neighbouring one.
+    assert np.abs(shown - computed).max() <= 1
+    assert np.mean(shown != computed) < 0.002
+    assert np.mean(plain != computed) > 0.005  # else this test could not fail
 
 
 def test_every_operator_of_a_convolutional_network_is_covered():

@@ -1,0 +1,60 @@
+"""On which grid of integers each tensor of a quantized model lies, and what makes it."""
+
+from keras_shrink.quantization.activation_in_rounding import ActivationInRounding
+from keras_shrink.quantization.average_forms import AveragedWindows
+from keras_shrink.quantization.device_arithmetic import Grid
+from keras_shrink.quantization.merge_forms import JoinedRanges, NearestUpSampling
+from keras_shrink.quantization.ranges import ActivationQuantizer, FixedRange
+from keras_shrink.quantization.rules import role
+from keras_shrink.weights import Transformed
+
+
+def grid_of(flow, key):
+    """Returns the grid on which a tensor lies, None if it is not known."""
+    call = flow.makers.get(key)
+    while call is not None:
+        ends = getattr(call.layer, "outputs_through", None) or [call.layer]
+        grid = as_grid(getattr(call.layer, "result_range", ends[-1]))
+        if grid is not None or not passes(call.layer, "same_range"):
+            return grid
+        call = flow.makers.get(call.inputs[0])
+    return None
+
+
+def as_grid(layer):
+    """Returns the `Grid` of a layer that rounds to 8 bits, None for any other."""
+    is_one = isinstance(layer, ActivationQuantizer | FixedRange) and layer.num_bits == 8
+    return Grid(layer) if is_one else None
+
+
+def maker(flow, key):
+    """Returns the call that makes a tensor, looking through layers that do nothing in inference."""
+    call = flow.makers.get(key)
+    while call is not None and passes(call.layer, "is_identity"):
+        call = flow.makers.get(call.inputs[0])
+    return call
+
+
+def passes(layer, ability):
+    """Whether a layer rounds nothing and leaves the range of its input, or all of it, as it is."""
+    if isinstance(layer, Transformed):
+        return ability == "same_range" and isinstance(layer, AveragedWindows | NearestUpSampling)
+    return getattr(role(layer), ability)
+
+
+def inner(layer):
+    """Returns the layer that a wrapper runs, any other layer as it is."""
+    return layer.layer if isinstance(layer, Transformed) else layer
+
+
+def target_of(flow, call):
+    """Returns the grid to which the result of a call is rounded, be it by a reader; None if not known."""
+    reader = call
+    while not getattr(reader.layer, "outputs_through", ()):
+        if reader is not call and not passes(reader.layer, "is_identity"):
+            return None
+        reader = flow.sole_reader(reader.outputs[0])
+        if reader is None:
+            return None
+    is_its_own = reader is call or isinstance(reader.layer, JoinedRanges | ActivationInRounding)
+    return as_grid(reader.layer.outputs_through[0]) if is_its_own else None

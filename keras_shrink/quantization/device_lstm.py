@@ -1,0 +1,82 @@
+"""A step of the integer LSTM as the device computes it."""
+
+from __future__ import annotations
+
+import functools
+
+import tensorflow as tf
+
+from keras_shrink.quantization.device_arithmetic import Grid, multiplier_parts, requantized
+from keras_shrink.simulation.arithmetic import every, high_mul, look_up, shift_right, wide
+from tflite_export.c.ops.logistic import sigmoid_table
+from tflite_export.fixed_point_functions import logistic_q15, tanh_q15
+
+_GATE_STEP = 2.0**-12
+_PRODUCTS = 1 << 30  # what a product of two values of 16 bits cannot exceed
+
+
+@functools.cache
+def _tables():
+    """Returns the logistic function and the tangent of all gates' inputs, in Q0.15."""
+    table, gates = sigmoid_table(), every("int16")
+    return logistic_q15(3 * gates, table).astype("float64"), tanh_q15(3 * gates, table).astype("float64")
+
+
+def gate_sums(x, grid: Grid, kernel, scales, bias=None):
+    """Returns what gates take in from one side, in Q3.12 and saturated, as float64.
+
+    Args:
+        x: Values on the grid, `(..., depth)`.
+        grid: Their grid.
+        kernel: Rounded, `(depth, units of all gates)`.
+        scales: Its steps, one for each column.
+        bias: float32, one for each column, or None.
+    """
+    sums = tf.matmul(grid.integers(x), tf.round(tf.cast(kernel / scales, tf.float64)))
+    scale = grid.step * wide(scales)
+    if bias is not None:
+        sums += wide(tf.round(bias / tf.cast(scale, tf.float32)))
+    return _int16(requantized(sums, scale / _GATE_STEP))
+
+
+def next_state(gates, cell, cell_step, hidden: Grid):
+    """Returns the new hidden state on its grid and the new cell, both as float32.
+
+    Args:
+        gates: What the gates take in, in Q3.12, in Keras' order: input, forget, cell, output.
+        cell: float32, multiples of its step.
+        cell_step: A power of two, float64.
+        hidden: Grid of the hidden state.
+    """
+    logistic, tanh = _tables()
+    accept, forget, new, show = tf.split(_int16(gates), 4, axis=-1)
+    accept, forget, show = (look_up(logistic, gate, "int16") for gate in (accept, forget, show))
+    kept = _product(forget, wide(cell) / cell_step, 2.0**-15)
+    added = _product(accept, look_up(tanh, new, "int16"), 2.0**-30 / cell_step)
+    cell = _int16(_int16(kept) + _int16(added))
+    shown = _product(_tangent(cell, cell_step), show, 2.0**-30 / hidden.step)
+    shown = tf.clip_by_value(shown, -128.0 - hidden.zero_point, 127.0 - hidden.zero_point)
+    return tf.cast(shown * hidden.step, tf.float32), tf.cast(cell * cell_step, tf.float32)
+
+
+def _product(a, b, multiplier):
+    """Returns the product of integers of 16 bits times a number, rounded twice."""
+    significand, exponent = multiplier_parts(tf.cast(multiplier, tf.float64))
+    sums = a * b * 2.0 ** tf.maximum(exponent, 0.0)
+    return shift_right(high_mul(sums, significand, _PRODUCTS), tf.maximum(-exponent, 0.0))
+
+
+def _tangent(cell, cell_step):
+    """Returns the tangent of a cell's integers in Q0.15, interpolated in the logistic function's table."""
+    units = tf.floor(cell * (3 * 2.0**12 * cell_step) + 0.5)
+    size = tf.abs(units)
+    place = tf.minimum(tf.floor(size / 256.0), 254.0)
+    table = tf.constant(sigmoid_table(), tf.float64)
+    low, high = (tf.gather(table, tf.cast(place + k, tf.int32)) for k in (0, 1))
+    between = low * 256.0 + (size - place * 256.0) * (high - low)
+    value = tf.where(size < 255 * 256.0, between, 65535.0 * 256.0) - 2.0**23
+    return tf.floor(tf.where(units >= 0, value + 128.0, 127.0 - value) / 256.0)
+
+
+def _int16(value):
+    return tf.clip_by_value(value, -32768.0, 32767.0)
