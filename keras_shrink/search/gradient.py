@@ -23,7 +23,8 @@ try:
 except ImportError:  # on Windows, where processes that share a folder must not begin at once
     fcntl = None  # type: ignore[assignment]
 
-_TRIES = 20  # draws for each that is wanted, before those that fit are taken as they are
+_TEMPERATURES = 3.0, 0.5  # of Gumbel-softmax, at first and at last
+_DRAWS, _TRIES = 8, 160  # a proposal is the likeliest of so many that fit, drawn in at most so many tries
 _ENTROPY, _LEAST = 0.01, 1e-9
 
 
@@ -42,9 +43,7 @@ class Gradient(OneByOne):
         batch_size: Samples a step.
         learning_rate: Of the weights at the start.
         warm_up: Share of the epochs in which only the weights learn.
-        temperatures: Of Gumbel-softmax, at first and at last.
         cost_weight: Weight of `log(cost / limit)` in the loss where that is above 0.
-        draws: Candidates that fit, from which each proposal is taken.
         doubt: Share of evenly likely choices in the probabilities that the search begins with.
         rate: Step of the logits for the score of a candidate; 0 for none.
         seed: For weights and draws.
@@ -60,17 +59,14 @@ class Gradient(OneByOne):
         batch_size=32,
         learning_rate=3e-3,
         warm_up=0.25,
-        temperatures=(3.0, 0.5),
         cost_weight=2.0,
-        draws=8,
         doubt=0.2,
         rate=0.5,
         seed=None,
     ):
         super().__init__(seed)
         self.epochs, self.batch_size, self.learning_rate = epochs, batch_size, learning_rate
-        self.warm_up, self.temperatures, self.cost_weight = warm_up, temperatures, cost_weight
-        self.draws, self.doubt, self.rate = draws, doubt, rate
+        self.warm_up, self.cost_weight, self.doubt, self.rate = warm_up, cost_weight, doubt, rate
         self._proposals: dict[int, dict] = {}
 
     def prepare(self, space, train, limits, folder):
@@ -99,7 +95,7 @@ class Gradient(OneByOne):
         rate = keras.optimizers.schedules.CosineDecay(self.learning_rate, steps, alpha=0.1)
         loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
         supernet.compile(keras.optimizers.Adam(rate), loss, jit_compile=False)
-        first, last = self.temperatures
+        first, last = _TEMPERATURES
 
         def begin(epoch, logs):
             done = epoch / max(1, self.epochs - 1)
@@ -128,7 +124,7 @@ class Gradient(OneByOne):
         logits = learned_logits(trained, begin, self.rate, _ENTROPY)
         policy = {name: softmax(each) for name, each in logits.items()}
         best, found = -np.inf, 0
-        for _ in range(_TRIES * self.draws):
+        for _ in range(_TRIES):
             drawn = _Likely(self._generator, policy)
             cost = cost_of(self._space(drawn).graph())
             if frozenset(drawn.values.items()) in known or self._limits.broken_by(cost):
@@ -136,7 +132,7 @@ class Gradient(OneByOne):
             if drawn.likelihood > best:
                 best, self._proposals[trial.number] = drawn.likelihood, drawn.values
             found += 1
-            if found == self.draws:
+            if found == _DRAWS:
                 break
 
     def sample_independent(self, study, trial, name, distribution):

@@ -8,6 +8,8 @@ from optuna.trial import TrialState
 
 from keras_shrink.search.sampler import OneByOne
 
+_PATIENCE = 200  # proposals without a training after which logits count half
+
 
 class Reinforce(OneByOne):
     """Draws every choice from a policy whose logits follow the gradient of the expected score.
@@ -16,8 +18,9 @@ class Reinforce(OneByOne):
     `logits += rate * advantage * gradient(log probability)`, where the advantage is the rank of its score
     among all so far, evenly spaced with mean 0 and deviation 1: a few very poor candidates do not hide what
     tells the good ones apart. An entropy bonus keeps the policy from settling early. It is a function of the
-    study's trials and is replayed from them, so workers share it and a killed one goes on. NASNet's
-    controller does the same with a recurrent network in the place of the tables.
+    study's trials and is replayed from them, so workers share it and a killed one goes on. Where it proposes
+    what may not be trained again and again, its draws become more even. NASNet's controller does the same
+    with a recurrent network in the place of the tables.
 
     Args:
         rate: Step of the logits.
@@ -33,13 +36,14 @@ class Reinforce(OneByOne):
     def __init__(self, *, rate=0.5, entropy=0.01, warm_up=4, seed=None):
         super().__init__(seed)
         self.rate, self.entropy, self.warm_up = rate, entropy, warm_up
-        self._replayed, self._logits = [], {}
+        self._replayed, self._logits, self._temperature = [], {}, 1.0
 
     def before_trial(self, study, trial):
         """Replays the trials that were trained, if there are new ones."""
         super().before_trial(study, trial)
         trials = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
         numbers = [each.number for each in trials]
+        self._temperature = 1 + (trial.number - max(numbers, default=0)) / _PATIENCE
         if numbers != self._replayed:
             learned = len(trials) >= self.warm_up
             self._logits = learned_logits(trials, {}, self.rate, self.entropy) if learned else {}
@@ -51,7 +55,7 @@ class Reinforce(OneByOne):
         logits = self._logits.get(name)
         if logits is None or len(logits) != len(options):
             return self._random.sample_independent(study, trial, name, distribution)
-        return options[int(self._generator.choice(len(options), p=softmax(logits)))]
+        return options[int(self._generator.choice(len(options), p=softmax(logits / self._temperature)))]
 
 
 def learned_logits(trials, start, rate, entropy):

@@ -81,6 +81,19 @@ def test_one_very_poor_candidate_does_not_hide_what_tells_the_good_ones_apart():
     assert softmax(learned_logits(trials, begun, rate=0.0, entropy=0.0)["kind"])[0] > 0.99
 
 
+def test_a_policy_that_is_sure_of_what_may_not_be_trained_gives_way():
+    study = optuna.create_study(direction="maximize", sampler=as_sampler("reinforcement", 0))
+    for kind, score in [("good", 1.0), ("poor", 0.0)] * 8:
+        study.enqueue_trial({"kind": kind})
+        study.tell(study.ask({"kind": CategoricalDistribution(("good", "poor"))}), score)
+    drawn = []
+    for _ in range(1000):
+        trial = study.ask()
+        drawn.append(trial.suggest_categorical("kind", ("good", "poor")) == "poor")
+        study.tell(trial, state=optuna.trial.TrialState.PRUNED)
+    assert np.mean(drawn[:100]) < 0.05 < 0.1 < np.mean(drawn[-200:])
+
+
 def test_choices_that_the_parent_did_not_have_are_drawn():
     def space(choices):
         depth = choices.int("depth", 1, 4)
