@@ -19,11 +19,13 @@ def fold_constants(function):
     inputs = [tensor.op.name for tensor in frozen.inputs]
     constant = _constant_operations(graph, set(inputs))
     needed = _frontier(graph, frozen.outputs, constant)
-    if not needed:
-        return frozen
-    with tf.compat.v1.Session(graph=graph) as session:
-        values = dict(zip(needed, session.run(needed), strict=True))
+    values = {}
+    if needed:
+        with tf.compat.v1.Session(graph=graph) as session:
+            values = dict(zip(needed, session.run(needed), strict=True))
     folded = _replace(graph.as_graph_def(), values)
+    if not _tell_apart(folded) and not needed:
+        return frozen
     names_out = [tensor.name for tensor in frozen.outputs]
 
     def imported():
@@ -82,3 +84,27 @@ def _replace(graph_def, values):
         node.attr["dtype"].type = tf.as_dtype(value.dtype).as_datatype_enum
         node.attr["value"].tensor.CopyFrom(tf.make_tensor_proto(value))
     return result
+
+
+def _tell_apart(graph_def) -> bool:
+    """Makes the last of equal numbers that are added the next float, and returns whether there were any.
+
+    Of a bias that is one number in all channels the converter rounds every channel with the scale of the
+    first, whatever the scales of the others are.
+    """
+    import numpy as np
+    import tensorflow as tf
+
+    added = {name for node in graph_def.node if node.op in ("BiasAdd", "Add", "AddV2") for name in node.input}
+    changed = False
+    for node in graph_def.node:
+        is_float = node.attr["dtype"].type == tf.float32.as_datatype_enum
+        if node.op != "Const" or node.name not in added or not is_float:
+            continue
+        value = np.array(tf.make_ndarray(node.attr["value"].tensor))
+        first = value.flat[0] if value.size else 0.0
+        if value.size > 1 and first != 0 and (value == first).all():
+            value.flat[-1] = np.nextafter(first, np.float32(0))
+            node.attr["value"].tensor.CopyFrom(tf.make_tensor_proto(value))
+            changed = True
+    return changed

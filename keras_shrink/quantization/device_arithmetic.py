@@ -18,6 +18,8 @@ from keras_shrink.quantization.ranges import ActivationQuantizer, FixedRange
 from keras_shrink.simulation.exponentials import exp_table, shares
 from keras_shrink.simulation.roots import unit_rows
 
+_FINE = 2.0**-22  # steps of sums, in steps of the output, below which rounding them makes no difference
+
 
 @dataclass(frozen=True)
 class Grid:
@@ -162,9 +164,14 @@ def rescaled(result, sums: Sums, target: Grid):
     """
     if result.dtype != tf.float32:
         return result
-    step, offset, count = sums.step, sums.offset, sums.count
-    whole = tf.round((tf.cast(result, tf.float64) - offset) / step) + tf.round(offset / step)
-    rounded = requantized(whole, step * count / target.step, count)
+    exact, count = tf.cast(result, tf.float64), sums.count
+    multiplier = sums.step * count / target.step
+    # Of a channel of zeros only what is added counts, which a file holds far finer than the output's scale.
+    is_fine = multiplier < _FINE
+    one = tf.ones_like(multiplier)
+    step, multiplier = (tf.where(is_fine, one, x) for x in (sums.step, multiplier))
+    whole = tf.round((exact - sums.offset) / step) + tf.round(sums.offset / step)
+    rounded = tf.where(is_fine, away_from_zero(exact / target.step), requantized(whole, multiplier, count))
     return tf.cast(rounded * target.step, tf.float32)
 
 

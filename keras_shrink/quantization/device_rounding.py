@@ -32,6 +32,8 @@ from keras_shrink.quantization.device_grids import as_grid, grid_of, inner, make
 from keras_shrink.quantization.fake_quant import SymmetricWeights
 from keras_shrink.quantization.merge_forms import ChainedMerge, JoinedRanges
 from keras_shrink.quantization.operation_forms import Elementwise
+from keras_shrink.quantization.recurrence import Recurrent
+from keras_shrink.quantization.separable_forms import SeparableAsTwo
 from keras_shrink.weights import Transformed
 
 _LINEAR = (
@@ -125,13 +127,11 @@ def _is_exact_activation(layer):
 def _stepwise(flow, call):
     """As `_rounding`, for a layer that computes in steps."""
     grids = [grid_of(flow, key) for key in call.inputs]
-    is_inside = hasattr(call.layer, "result_range")
-    target = None if is_inside else target_of(flow, call)
-    if (
-        None in grids
-        or any(layer.num_bits != 8 for layer in call.layer.inner)
-        or (target is None) != is_inside
-    ):
+    if None in grids or any(layer.num_bits != 8 for layer in call.layer.inner):
+        return None
+    target = target_of(flow, call)
+    # A recurrent layer knows its target; what a separable one sums is rounded behind a normalization.
+    if target is None and not isinstance(call.layer, Recurrent | SeparableAsTwo):
         return None
     return call.layer, Operands(tuple(grids), target)
 
@@ -216,6 +216,9 @@ def _operator(flow, call):
         return None
     if isinstance(wrapper, AffineAsDepthwise):
         return lambda: Sums.of_factors(source, *scale_and_shift(wrapper.layer, len(call.shapes[0])))
+    if isinstance(wrapper, SeparableAsTwo) and normalization is not None:
+        between = as_grid(wrapper.inner[0])
+        return between and (lambda: _linear(wrapper, normalization, between, "pointwise_kernel"))
     if type(wrapper) is not Transformed:
         return None
     if isinstance(wrapper.layer, keras.layers.Dot):
@@ -256,10 +259,10 @@ def _folds(layer):
     return is_normalization and not isinstance(layer, AffineAsDepthwise)
 
 
-def _linear(wrapper, normalization, source):
+def _linear(wrapper, normalization, source, name="kernel"):
     """Products with a kernel, and the bias, with the normalization behind them folded in."""
-    rounding = wrapper.weight_transforms["kernel"][-1]
-    ends = largest_weights(wrapper.transformed("kernel"), rounding)
+    rounding = wrapper.weight_transforms[name][-1]
+    ends = largest_weights(wrapper.transformed(name), rounding)
     bias = wrapper.layer.bias
     offset = tf.zeros_like(ends) if bias is None else tf.convert_to_tensor(bias)
     if normalization is not None:

@@ -42,7 +42,7 @@ class SeparableAsTwo(Transformed):
         bias = tf.convert_to_tensor(layer.bias) if layer.use_bias else 0.0
         if layer.use_bias:
             result = keras.ops.add(result, layer.bias)
-        if device is not None:
+        if device is not None and device.target is not None:
             sums = Sums.of_kernel(Grid(between), self, "pointwise_kernel", kernels[1], bias)
             result = rescaled(result, sums, device.target)
         return layer.activation(result) if layer.activation is not None else result

@@ -222,3 +222,21 @@ def test_a_rolled_gru_crashes_only_the_conversion():
     model = keras.Sequential([keras.Input((6, 3)), layers.GRU(4)])
     with pytest.raises(te.ConversionError):
         te.convert(model, pictures(16, shape=(6, 3)))
+
+
+@pytest.mark.parametrize("kind", ["dense", "convolution"])
+def test_a_bias_that_is_one_number_has_the_scale_of_each_channel(kind):
+    keras.utils.set_random_seed(0)
+    layer = {
+        "dense": layers.Dense(4, bias_initializer="ones"),
+        "convolution": layers.Conv2D(4, 1, bias_initializer="ones"),
+    }[kind]
+    shape = {"dense": (6,), "convolution": (2, 2, 6)}[kind]
+    model = keras.Sequential([keras.Input(shape), layer])
+    kernel, bias = layer.get_weights()
+    layer.set_weights([kernel * [1, 2, 4, 8], bias])
+    x = np.random.default_rng(0).normal(size=(64, *shape)).astype("float32")
+    graph = te.convert(ks.calibrate(model, x)).graph.main
+    found = [t for t in graph.tensors if t.dtype == "int32" and t.data is not None and t.data.shape == (4,)]
+    (stored,) = [t for t in found if t.quantization is not None]
+    np.testing.assert_allclose(stored.data * stored.quantization.scale, np.ones(4), rtol=0.01)

@@ -60,7 +60,8 @@ def transformer_network():
 def joined_network():
     """Convolutions side by side, and lines with a bend."""
     inputs = keras.Input((8, 6))
-    x = layers.SeparableConv1D(8, 3, padding="same")(inputs)
+    x = layers.SeparableConv1D(6, 3, padding="same", use_bias=False)(inputs)
+    x = layers.SeparableConv1D(8, 3, padding="same")(layers.ReLU()(layers.BatchNormalization()(x)))
     x = layers.GroupNormalization(2)(layers.LeakyReLU()(x))
     y = layers.MaxPooling1D(3, 1, padding="same")(layers.Conv1D(8, 1, activation="relu")(inputs))
     x = layers.Concatenate()([x, y, inputs])
@@ -148,6 +149,22 @@ def test_layers_of_several_operators_predict_the_integers_of_the_device(name):
     assert np.abs(shown - computed).max() <= 1
     assert np.mean(shown != computed) < 0.002
     assert np.mean(plain != computed) > 0.005  # else this test could not fail
+
+
+@pytest.mark.parametrize(
+    "layer", [layers.Dense(4), layers.Conv1D(4, 3), layers.DepthwiseConv1D(3)], ids=lambda layer: layer.name
+)
+def test_channels_of_zeros_give_what_is_added(layer):
+    model = keras.Sequential([keras.Input((6, 4)), layer, layers.BatchNormalization()])
+    shake_normalization(model)
+    kernel, bias = layer.get_weights()
+    kernel[(..., 1, slice(None)) if layer.name.startswith("depthwise") else (..., 1)] = 0
+    layer.set_weights([kernel, bias + np.linspace(0.1, 0.4, 4)])
+    model.layers[1].gamma.assign(np.array([1.0, 1.0, 0.0, 1.0]))
+    x = pictures(64, shape=(6, 4))
+    quantized = ks.calibrate(model, x)
+    device = ks.simulate(quantized).predict(x, verbose=0)
+    np.testing.assert_allclose(quantized.predict(x, verbose=0), device, atol=1e-6)
 
 
 def test_every_operator_of_a_convolutional_network_is_covered():
