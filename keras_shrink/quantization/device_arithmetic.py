@@ -15,9 +15,11 @@ import tensorflow as tf
 from keras_shrink.quantization.fake_quant import SymmetricWeights
 from keras_shrink.quantization.learned_steps import LearnedSteps
 from keras_shrink.quantization.ranges import ActivationQuantizer, FixedRange
+from keras_shrink.simulation.arithmetic import high_mul, shift_right
 from keras_shrink.simulation.exponentials import exp_table, shares
 from keras_shrink.simulation.roots import unit_rows
 
+_ADDED_BITS = 2.0**20
 _FINE = 2.0**-22  # steps of sums, in steps of the output, below which rounding them makes no difference
 
 
@@ -203,9 +205,22 @@ def added(terms: Terms, target: Grid):
     first, second = terms.first, terms.second
     if first.dtype != tf.float32:
         return first + second
-    # The device adds far finer than the scale of the output is.
-    total = sum(grid.integers(x) * grid.step for x, grid in zip((first, second), terms.grids, strict=True))
-    return tf.cast(away_from_zero(total / target.step) * target.step, tf.float32)
+    # Both are brought to twice the greater scale, with 20 bits more, and the sum to the output's.
+    steps = [grid.step for grid in terms.grids]
+    twice = 2.0 * tf.maximum(*steps)
+    parts = [
+        requantized_wide(grid.integers(x) * _ADDED_BITS, step / twice)
+        for x, grid, step in zip((first, second), terms.grids, steps, strict=True)
+    ]
+    total = requantized_wide(parts[0] + parts[1], twice / (_ADDED_BITS * target.step))
+    return tf.cast(total * target.step, tf.float32)
+
+
+def requantized_wide(sums, multiplier):
+    """As `requantized`, for integers below 2**31."""
+    significand, exponent = multiplier_parts(tf.cast(multiplier, tf.float64))
+    sums = sums * 2.0 ** tf.maximum(exponent, 0.0)
+    return shift_right(high_mul(sums, significand), tf.maximum(-exponent, 0.0))
 
 
 def rounded(quantizer, result, made_of: Sums | Terms | None, training):

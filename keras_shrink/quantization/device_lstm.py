@@ -6,13 +6,12 @@ import functools
 
 import tensorflow as tf
 
-from keras_shrink.quantization.device_arithmetic import Grid, multiplier_parts, requantized
-from keras_shrink.simulation.arithmetic import every, high_mul, look_up, shift_right, wide
+from keras_shrink.quantization.device_arithmetic import Grid, requantized, requantized_wide
+from keras_shrink.simulation.arithmetic import every, look_up, wide
 from tflite_export.c.ops.logistic import sigmoid_table
 from tflite_export.fixed_point_functions import logistic_q15, tanh_q15
 
 _GATE_STEP = 2.0**-12
-_PRODUCTS = 1 << 30  # what a product of two values of 16 bits cannot exceed
 
 
 @functools.cache
@@ -51,19 +50,12 @@ def next_state(gates, cell, cell_step, hidden: Grid):
     logistic, tanh = _tables()
     accept, forget, new, show = tf.split(_int16(gates), 4, axis=-1)
     accept, forget, show = (look_up(logistic, gate, "int16") for gate in (accept, forget, show))
-    kept = _product(forget, wide(cell) / cell_step, 2.0**-15)
-    added = _product(accept, look_up(tanh, new, "int16"), 2.0**-30 / cell_step)
+    kept = requantized_wide(forget * wide(cell) / cell_step, 2.0**-15)
+    added = requantized_wide(accept * look_up(tanh, new, "int16"), 2.0**-30 / cell_step)
     cell = _int16(_int16(kept) + _int16(added))
-    shown = _product(_tangent(cell, cell_step), show, 2.0**-30 / hidden.step)
+    shown = requantized_wide(_tangent(cell, cell_step) * show, 2.0**-30 / hidden.step)
     shown = tf.clip_by_value(shown, -128.0 - hidden.zero_point, 127.0 - hidden.zero_point)
     return tf.cast(shown * hidden.step, tf.float32), tf.cast(cell * cell_step, tf.float32)
-
-
-def _product(a, b, multiplier):
-    """Returns the product of integers of 16 bits times a number, rounded twice."""
-    significand, exponent = multiplier_parts(tf.cast(multiplier, tf.float64))
-    sums = a * b * 2.0 ** tf.maximum(exponent, 0.0)
-    return shift_right(high_mul(sums, significand, _PRODUCTS), tf.maximum(-exponent, 0.0))
 
 
 def _tangent(cell, cell_step):
