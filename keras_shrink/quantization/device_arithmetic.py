@@ -133,12 +133,6 @@ def operands_on_device(wrapper, training) -> Operands | None:
     return found if isinstance(found, Operands) else None
 
 
-def grids_on_device(wrapper, training) -> tuple[Grid, ...] | None:
-    """Returns the grids of a layer's inputs where it has to compute as the device does, else None."""
-    found = operands_on_device(wrapper, training)
-    return None if found is None else found.grids
-
-
 def largest_weights(weight, rounding):
     """Returns the ends of the grids of a weight, flat: one, or one for each channel.
 

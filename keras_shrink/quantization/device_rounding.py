@@ -87,7 +87,7 @@ def _rounding(flow: Flow, call: Call):
     if target is None or call is None:
         return None
     if isinstance(call.layer, ChainedMerge):
-        return _merge_rounding(flow, call, target)
+        return _stepwise(flow, call, target)
     by_layer = _joined_rounding if isinstance(wrapper, JoinedRanges) else _bent_rounding
     function = by_layer(flow, call, target) if isinstance(call.layer, Transformed) else None
     if function is not None:
@@ -124,22 +124,14 @@ def _is_exact_activation(layer):
     return is_softmax or isinstance(layer, SigmoidGate)
 
 
-def _stepwise(flow, call):
-    """As `_rounding`, for a layer that computes in steps."""
+def _stepwise(flow, call, target=None):
+    """As `_rounding`, for a layer that computes in steps; a target given is that of the layer behind it."""
     grids = [grid_of(flow, key) for key in call.inputs]
     if None in grids or any(layer.num_bits != 8 for layer in call.layer.inner):
         return None
-    target = target_of(flow, call)
+    target = target or target_of(flow, call)
     # A recurrent layer knows its target; what a separable one sums is rounded behind a normalization.
     if target is None and not isinstance(call.layer, Recurrent | SeparableAsTwo):
-        return None
-    return call.layer, Operands(tuple(grids), target)
-
-
-def _merge_rounding(flow, call, target):
-    """As `_rounding`, for a merge, whichever layer rounds what it gives."""
-    grids = [grid_of(flow, key) for key in call.inputs]
-    if None in grids or any(layer.num_bits != 8 for layer in call.layer.inner):
         return None
     return call.layer, Operands(tuple(grids), target)
 

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_shrink.quantization.device_arithmetic import Grid, grids_on_device
+from keras_shrink.quantization.device_arithmetic import Grid, operands_on_device
 from keras_shrink.quantization.device_lstm import gate_sums, next_state
 from keras_shrink.quantization.fake_quant import SymmetricWeights
 from keras_shrink.quantization.ranges import is_observing
@@ -75,9 +75,9 @@ class LSTMAsOperator(Recurrent):
 
     def begin(self, inputs, training):
         """The product with the inputs; the new hidden state and the new cell."""
-        grids = grids_on_device(self, training)
-        if grids is not None:
-            return self._begin_on_device(inputs, grids[0])
+        device = operands_on_device(self, training)
+        if device is not None:
+            return self._begin_on_device(inputs, device.grids[0])
         product = tf.matmul(inputs, self.weight("kernel", training))
         product = product if self.bias is None else product + self.bias
         recurrent = self.weight("recurrent_kernel", training)

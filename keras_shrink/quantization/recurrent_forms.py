@@ -6,7 +6,7 @@ Each operator's result is rounded; products with the inputs are made for all ste
 import keras
 import tensorflow as tf
 
-from keras_shrink.quantization.device_arithmetic import Grid, Sums, Terms, grids_on_device, rounded
+from keras_shrink.quantization.device_arithmetic import Grid, Sums, Terms, operands_on_device, rounded
 from keras_shrink.quantization.ranges import FixedRange
 from keras_shrink.quantization.recurrence import SIGMOID_END, SIGMOID_RANGE, TANH_END, TANH_RANGE, Recurrent
 
@@ -33,10 +33,10 @@ class _Stepped(Recurrent):
 
     def grids(self, training):
         """Returns the grid of the inputs and those of all values inside; Nones without a device."""
-        grids = grids_on_device(self, training)
-        if grids is None:
+        device = operands_on_device(self, training)
+        if device is None:
             return None, [None] * len(self.inner)
-        return grids[0], [Grid(quantizer) for quantizer in self.inner]
+        return device.grids[0], [Grid(quantizer) for quantizer in self.inner]
 
 
 @keras.saving.register_keras_serializable("keras_shrink")
