@@ -2,9 +2,10 @@
 
     KERAS_SHRINK_DATA=... KERAS_SHRINK_MODELS=... python benchmarks/shrink_resnet8.py
 
-`mlperf_resnet8.h5` has 318,144 bytes as a float `.tflite`; the budget is 31,800 bytes of `.tflite`. The
-recipe cuts channels out, trains what is left with int8 arithmetic, gives the weights 4 bits, and trains
-again. The teacher is the original, on mirrored and shifted pictures. Steps are recorded on 2,000 of the
+`mlperf_resnet8.h5` has 318,144 bytes as a float `.tflite`; the budget is 31,800 bytes of constants of
+standalone C, which keeps 4-bit weights packed. The recipe cuts channels out, trains what is left with int8
+arithmetic, gives the weights 4 bits, and trains again. The teacher is the original, on mirrored and shifted
+pictures. Steps are recorded on 2,000 of the
 training pictures, which are not trained on. What counts is the accuracy of the file on all 10,000 test
 pictures in TFLM's arithmetic (its standalone C, found equal to TFLM on the first 100), computed once, at
 the end.
@@ -28,6 +29,8 @@ import keras_shrink as ks
 from keras_shrink import scoring
 
 FLOAT_BYTES = 318_144
+CODE_BYTES = 4_500  # of the kernels, which a `.tflite` does not hold either
+RAM_BYTES = 40_000
 HELD_OUT = 2000
 
 
@@ -36,10 +39,10 @@ def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--parameters", type=float, default=0.624, help="Share that the cut leaves.")
-    parser.add_argument("--four-bits", type=float, default=0.96, help="Share of the weights with 4 bits.")
+    parser.add_argument("--parameters", type=float, default=0.72, help="Share that the cut leaves.")
+    parser.add_argument("--four-bits", type=float, default=0.988, help="Share of the weights with 4 bits.")
     parser.add_argument(
-        "--epochs", type=int, nargs=2, default=(4, 20), help="After the cut, and with 4 bits."
+        "--epochs", type=int, nargs=2, default=(34, 20), help="After the cut, and with 4 bits."
     )
     parser.add_argument("--rates", type=float, nargs=2, default=(2e-3, 1e-3))
     parser.add_argument("--label-weight", type=float, default=0.3)
@@ -73,7 +76,7 @@ def main():
         model,
         train,
         (x[:HELD_OUT], y[:HELD_OUT]),
-        ks.Budget(flash=FLOAT_BYTES // 10 - 14, runtime="tflm", max_accuracy_drop=1.0),
+        ks.Budget(flash=FLOAT_BYTES // 10 - 14 + CODE_BYTES, ram=RAM_BYTES, max_accuracy_drop=1.0),
         folder=options.folder,
         recipe=ks.shrinking.Recipe(steps, training),
         seed=options.seed,

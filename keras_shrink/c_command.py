@@ -8,8 +8,9 @@ from rich.console import Console
 from rich.table import Table
 
 
-def write_c_files(tflite, name, output, self_test, strips):
+def write_c_files(tflite, name, output, self_test, strips, arena):
     """Writes the C of a model and prints what it takes."""
+    from keras_shrink.search.limits import parse_size
     from tflite_export.c.emit import plan_program
     from tflite_export.c.render import constant_bytes
     from tflite_export.c.write import write_c
@@ -17,8 +18,9 @@ def write_c_files(tflite, name, output, self_test, strips):
 
     graph = read(tflite)
     name = name or re.sub(r"\W", "_", Path(tflite).stem)
-    paths = write_c(graph, name, output, self_test=self_test, strips=strips)
-    program = plan_program(graph, strips=strips)
+    plan = {"strips": strips, "arena_bytes": parse_size("arena", arena)}
+    paths = write_c(graph, name, output, self_test=self_test, **plan)
+    program = plan_program(graph, **plan)
     table = Table(box=rich.box.SIMPLE_HEAD, show_header=False)
     for label, value in (
         ("files", f"{len(paths)} in {output}"),

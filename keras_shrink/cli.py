@@ -124,11 +124,14 @@ def c_files(
     name: Annotated[str | None, typer.Option(help="Prefix in the C; the file's name by default.")] = None,
     self_test: Annotated[bool, typer.Option(help="Add a self-test judged by TFLM.")] = True,
     strips: Annotated[int, typer.Option(help="Run the first operators in so many strips to save RAM.")] = 1,
+    arena: Annotated[
+        str | None, typer.Option(help="How large the arena may grow to keep 4-bit weights packed: 40KiB.")
+    ] = None,
 ):
     """Write a .tflite as standalone C99: no interpreter, no heap."""
     from keras_shrink.c_command import write_c_files
 
-    write_c_files(tflite, name, output, self_test, strips)
+    write_c_files(tflite, name, output, self_test, strips, arena)
 
 
 @app.command()

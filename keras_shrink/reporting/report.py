@@ -139,7 +139,8 @@ def report(
         metric: `"accuracy"` or a function `(labels, outputs) -> float`, higher for better. Defaults to the
             accuracy of the first output with labels, or for numbers to the explained share of their variance.
         classes: Names of the classes. Defaults to the labels in the file, else numbers.
-        budget: An object whose `flash`, `ram` and `instructions` are drawn as limits where it has them.
+        budget: An object whose `flash`, `ram` and `instructions` are drawn as limits where it has them. Up
+            to `ram` the arena of the standalone C may keep 4-bit weights packed.
         files: Paths that were written and shall be listed.
         strips: As for `write_c`: changes the memory plan of the standalone C.
 
@@ -166,7 +167,7 @@ def report(
         raise ValueError(f"There are no labels for any of the outputs {', '.join(names)}.")
     metric_name, score = _score(metric, found, labels, answers)
     layers, sqnr_db = _layers(quantized, file.graph, inputs)
-    c_arena, c_arena_bytes = _c_arena(file.graph, strips)
+    c_arena, c_arena_bytes = _c_arena(file.graph, strips, getattr(budget, "ram", None))
     return Report(
         metric=metric_name,
         score=score,
@@ -226,10 +227,10 @@ def _score(metric, found: Sequence[Confusion | Errors], labels, answers):
     return scoring.name_of(metric), tuple(scoring.scored(metric, labels, outputs) for outputs in answers)
 
 
-def _c_arena(graph, strips):
+def _c_arena(graph, strips, arena_bytes):
     """Returns what lies where in the arena of the standalone C, and its size; nothing where it has no C."""
     try:
-        program = plan_program(graph, strips=strips)
+        program = plan_program(graph, strips=strips, arena_bytes=arena_bytes)
     except ModelError:
         return (), None
     names, last = tensor_names(graph), max(len(program.calls) - 1, 0)

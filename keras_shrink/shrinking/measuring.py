@@ -57,7 +57,7 @@ def measure(integer, budget: Budget, strips=1) -> Sizes:
         id(tensor): tensor.buffer_bytes for op in graph.main.ops for tensor in cost.weights(graph.main, op)
     }
     if budget.runtime == "c":
-        flash, ram, instructions = _linked(content, budget.cpu, strips)
+        flash, ram, instructions = _linked(content, budget.cpu, strips, budget.ram)
     else:
         flash, ram, instructions = len(content), tflm.measure_arena(graph).required_bytes, None
     download = len(gzip.compress(content, 9, mtime=0))
@@ -97,10 +97,10 @@ def check_tools(budget: Budget) -> None:
 
 
 @functools.lru_cache(maxsize=8)
-def _linked(content, cpu, strips):
+def _linked(content, cpu, strips, arena_bytes):
     graph = TFLiteModel(content).graph
     with tempfile.TemporaryDirectory() as folder:
-        write_c(graph, "network", folder, self_test=False, strips=strips)
+        write_c(graph, "network", folder, self_test=False, strips=strips, arena_bytes=arena_bytes)
         samples = [np.zeros((1, *tensor.shape), tensor.dtype) for tensor in graph.inputs]
         profile = emulate(folder, cpu, samples=samples, check=False)
     return profile.flash_bytes, profile.ram_bytes, profile.instructions

@@ -81,7 +81,7 @@ class ShrinkResult:
         folder = Path(folder)
         files: dict[str, str | bytes] = {"model.tflite": self.tflite.bytes, "steps.txt": f"{self}\n"}
         if self.budget.runtime == "c":
-            source = render_c(self.tflite, name, strips=self.strips)
+            source = render_c(self.tflite, name, strips=self.strips, arena_bytes=self.budget.ram)
             files |= {f"c/{file}": text for file, text in source.items()}
         paths = write_files(files, folder)
         if self.budget.runtime == "tflm":

@@ -157,33 +157,36 @@ class Node:
         )
 
 
-def plan_program(graph: Graph, *, strips=1) -> Program:
+def plan_program(graph: Graph, *, strips=1, arena_bytes=None) -> Program:
     """Returns the program for a graph: calls, arena plan and ports.
 
     Args:
         graph: What `read` returned.
         strips: With more than 1, the first operators run in so many strips of rows where that makes the
             arena smaller; as many of them as serve it best.
+        arena_bytes: How large the arena may become so that 4-bit weights stay packed in flash.
 
     Raises:
         ModelError: If operators are not supported; the message lists all of them.
-        ValueError: If `strips` is not positive.
+        ValueError: If `strips` or `arena_bytes` is not positive.
     """
     from tflite_export.c.dead_channels import drop_dead_channels
     from tflite_export.c.strips import strip_graphs
 
     if strips < 1:
         raise ValueError(f"strips must be at least 1. Received: strips={strips}.")
+    if arena_bytes is not None and arena_bytes < 1:
+        raise ValueError(f"arena_bytes must be at least 1 or None. Received: arena_bytes={arena_bytes}.")
     graph = drop_dead_channels(graph)
-    best = _program(graph)
+    best = _program(graph, arena_bytes)
     for other, repeated in strip_graphs(graph, strips):
-        program = _program(other, attempts=STRIP_ATTEMPTS)
+        program = _program(other, arena_bytes, attempts=STRIP_ATTEMPTS)
         if program.arena_bytes < best.arena_bytes:
             best = replace(program, strips=strips, repeated_work=repeated)
     return best
 
 
-def _program(graph, attempts=ATTEMPTS):
+def _program(graph, arena_bytes, attempts=ATTEMPTS):
     """The program for a graph as it is."""
     registry = emitters()
     subgraph = graph.main
@@ -221,7 +224,10 @@ def _program(graph, attempts=ATTEMPTS):
         )
     program = lay_out(subgraph, tuple(steps), aliases, states, attempts=attempts)
     return keep_packed(
-        program, subgraph, lambda changed: lay_out(subgraph, changed, aliases, states, attempts=attempts)
+        program,
+        subgraph,
+        lambda changed: lay_out(subgraph, changed, aliases, states, attempts=attempts),
+        arena_bytes,
     )
 
 

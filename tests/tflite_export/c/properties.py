@@ -5,7 +5,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from tests.tflite_export.c.judged import assert_equals_tflm
-from tests.tflite_export.c.models import T
+from tests.tflite_export.c.models import T, single
 
 MODELS = 8  # compiled into one program
 
@@ -86,3 +86,17 @@ def window_output(size, filter_size, stride, dilation, padding):
     """Returns how many positions a window has along one dimension."""
     extent = (filter_size - 1) * dilation + 1
     return -(-size // stride) if padding == "SAME" else (size - extent) // stride + 1
+
+
+def four_bit_product(rng, units, depth):
+    """Returns a file of one matrix product with 4-bit weights."""
+    source = activation(rng, shape=(1, depth))
+    kernel = weights(rng, (units, depth), units, per_channel=False, dtype="int4")
+    target = accumulated(rng, source, kernel, (1, units), depth)
+    return single(
+        "FULLY_CONNECTED",
+        [source, kernel, bias(rng, source, kernel, units)],
+        [target],
+        "FullyConnectedOptions",
+        fusedActivationFunction=0,
+    )
