@@ -15,7 +15,8 @@ from keras_shrink.simulation.arithmetic import (
 from keras_shrink.simulation.exponentials import one_over_one_plus, shares
 from keras_shrink.simulation.kernel import emitted, simulates
 from keras_shrink.simulation.roots import unit_rows
-from tflite_export.fixed_point import LIMITS
+from tflite_export.c.ops.softmax import exp_table
+from tflite_export.fixed_point import LIMITS, Multiplier
 
 _BITS = {"int8": 8, "uint8": 8, "int16": 16}
 
@@ -35,8 +36,12 @@ def softmax(node):
 
 
 def _exps(params):
-    """The table with a zero for everything farther away."""
-    return np.append(params["exps"].values, 0).astype(np.float64)
+    """The table, which the kernel may do without, with a zero for everything farther away."""
+    if "exps" in params:
+        table = params["exps"].values
+    else:
+        table = exp_table(Multiplier(params["multiplier"], params["shift"]))
+    return np.append(table, 0).astype(np.float64)
 
 
 def _exponentials(x, exps):

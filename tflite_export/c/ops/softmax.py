@@ -8,7 +8,8 @@ from tflite_export.fixed_point import high_mul, quantize_multiplier, round_half_
 from tflite_export.fixed_point_functions import exp_on_negative_values
 
 INTEGER_BITS = 5  # of the scaled distance from the maximum, a Q5.26 number
-
+FEW = 64  # values whose exponentials are computed rather than looked up
+CODE_BYTES = 400  # about what computing them takes
 
 OUTPUTS = {  # (input, output) -> kernel, scale and zero point of the output
     ("int8", "int8"): ("softmax_int8", 1 / 256, -128),
@@ -20,7 +21,7 @@ OUTPUTS = {  # (input, output) -> kernel, scale and zero point of the output
 
 @emits("SOFTMAX")
 def softmax(node):
-    """Returns the call of a softmax with its table of exponentials."""
+    """Returns the call of a softmax, with a table of exponentials where there are many values."""
     kinds = node.input(0).dtype, node.output().dtype
     if kinds not in OUTPUTS:
         raise UnsupportedError(f"from {kinds[0]} to {kinds[1]}")
@@ -34,8 +35,14 @@ def softmax(node):
     if kinds[0] == "int16":
         params |= _int16_tables(quantize_multiplier(real / (10.0 / 65535.0)))
     else:
-        exps = exp_table(quantize_multiplier(min(real * (1 << 26), 2.0**31 - 1)))
-        params |= {"exps_count": len(exps), "exps": Constant("exps", "int32_t", exps)}
+        multiplier = quantize_multiplier(min(real * (1 << 26), 2.0**31 - 1))
+        exps = Constant("exps", "int32_t", exp_table(multiplier))
+        params |= {"exps_count": len(exps.values)}
+        if kernel == "softmax_int8" and node.input(0).size <= FEW and exps.size_bytes > CODE_BYTES:
+            kernel = "softmax_tableless_int8"
+            params |= {"multiplier": multiplier.significand, "shift": multiplier.shift}
+        else:
+            params |= {"exps": exps}
     return Call(kernel, params, (node.operand(0),), (node.result(),), overlaps=node.elementwise(0))
 
 
