@@ -26,6 +26,12 @@ def results_through(functions):
         _RESULTS.reset(token)
 
 
+def result_of(layer, result, inputs):
+    """Returns a layer's result, in inference, as the function that `results_through` has for it makes it."""
+    change = _results().get(id(layer))
+    return result if change is None else tf.cast(change(result, inputs), result.dtype)
+
+
 def _results():
     return _RESULTS.get() or {}
 
@@ -212,15 +218,11 @@ class Transformed(keras.layers.Wrapper):
     def call(self, inputs, training=None, **kwargs):
         """Runs the layer with its transformed weights; arguments are those of the layer."""
         result = self.run_layer(inputs, training, **kwargs)
-        change = None if training else self.in_evaluation()
-        if change is not None:
-            result = tf.cast(change(result, inputs), result.dtype)
+        result = result if training else result_of(self, result, inputs)
         for step in self.outputs_through:
             before = result
             result = step(result, training=training) if step._call_has_training_arg else step(result)
-            change = None if training else _results().get(id(step))
-            if change is not None:
-                result = tf.cast(change(result, before), result.dtype)
+            result = result if training else result_of(step, result, before)
         return result
 
     def in_evaluation(self):

@@ -25,7 +25,7 @@ _FINE = 2.0**-22  # steps of sums, in steps of the output, below which rounding 
 
 @dataclass(frozen=True)
 class Grid:
-    """The integers that a quantizer of 8 bits stands for."""
+    """The integers that a quantizer stands for."""
 
     quantizer: ActivationQuantizer | FixedRange
 
@@ -33,21 +33,34 @@ class Grid:
     def step(self):
         """The scale as float64, as the file stores it."""
         low, high = self._ends()
-        return stored((tf.cast(high, tf.float64) - tf.cast(low, tf.float64)) / 255.0)
+        levels = 2.0**self.quantizer.num_bits - 1.0
+        return stored((tf.cast(high, tf.float64) - tf.cast(low, tf.float64)) / levels)
 
     @property
     def zero_point(self):
         """The integer that stands for zero, as float64."""
         low, _ = self._ends()
-        return tf.round(-tf.cast(low, tf.float64) / self.step) - 128.0
+        return tf.round(-tf.cast(low, tf.float64) / self.step) + self._least
 
     def integers(self, x):
         """Returns the integers of values on the grid, less the zero point."""
         return tf.round(tf.cast(x, tf.float64) / self.step)
 
+    def nearest(self, x):
+        """Returns real numbers on the grid, as the input of a file is rounded: halves away from zero."""
+        # In float32, as `tflite_export.affine.quantize_array` divides.
+        whole = away_from_zero(tf.cast(tf.cast(x, tf.float32) / tf.cast(self.step, tf.float32), tf.float64))
+        low = self._least - self.zero_point
+        return tf.cast(
+            tf.clip_by_value(whole, low, low + 2.0**self.quantizer.num_bits - 1.0) * self.step, x.dtype
+        )
+
+    @property
+    def _least(self):
+        return -(2.0 ** (self.quantizer.num_bits - 1))
+
     def _ends(self):
-        ends = self.quantizer.low, self.quantizer.high
-        return [tf.convert_to_tensor(end, tf.float32) for end in ends]
+        return [tf.convert_to_tensor(end, tf.float32) for end in self.quantizer.ends()]
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from keras_shrink.quantization.activation_in_rounding import ActivationInRoundin
 from keras_shrink.quantization.average_forms import AveragedWindows
 from keras_shrink.quantization.depthwise_forms import AffineAsDepthwise, scale_and_shift
 from keras_shrink.quantization.device_arithmetic import (
+    Grid,
     Operands,
     Sums,
     brought,
@@ -32,6 +33,7 @@ from keras_shrink.quantization.device_grids import as_grid, grid_of, inner, make
 from keras_shrink.quantization.fake_quant import SymmetricWeights
 from keras_shrink.quantization.merge_forms import ChainedMerge, JoinedRanges
 from keras_shrink.quantization.operation_forms import Elementwise
+from keras_shrink.quantization.ranges import ActivationQuantizer
 from keras_shrink.quantization.recurrence import Recurrent
 from keras_shrink.quantization.separable_forms import SeparableAsTwo
 from keras_shrink.weights import Transformed
@@ -45,7 +47,17 @@ _LINEAR = (
     keras.layers.DepthwiseConv1D,
     keras.layers.DepthwiseConv2D,
 )
-_LARGEST = (keras.layers.MaxPooling1D, keras.layers.MaxPooling2D)
+# What these put out are values that they take in, channels in their places, or zeros.
+_PICKING = (
+    keras.layers.MaxPooling1D,
+    keras.layers.MaxPooling2D,
+    keras.layers.GlobalMaxPooling1D,
+    keras.layers.GlobalMaxPooling2D,
+    keras.layers.ZeroPadding1D,
+    keras.layers.ZeroPadding2D,
+    keras.layers.Cropping1D,
+    keras.layers.Cropping2D,
+)
 _GLOBAL = (keras.layers.GlobalAveragePooling1D, keras.layers.GlobalAveragePooling2D)
 
 
@@ -70,6 +82,8 @@ def device_roundings(model) -> dict[int, Callable]:
 def _rounding(flow: Flow, call: Call):
     """Returns a layer and the function for its results, None if it computes as Keras does."""
     wrapper = call.layer
+    if isinstance(wrapper, ActivationQuantizer):
+        return wrapper, lambda _, x: Grid(wrapper).nearest(x)
     if getattr(wrapper, "compute_dtype", "float32") != "float32":
         return None  # the sums are not to be found in half precision
     if getattr(wrapper, "computes_as_device", False):
@@ -158,38 +172,49 @@ def _bent_rounding(flow, call, target):
 def _joined_rounding(flow, call, target):
     """Returns the function for a concatenation, a maximum or a minimum, whose inputs it rounds."""
     wrapper = call.layer
-    operators = [
-        _copied(flow, key) if position in wrapper.again else _joining(flow, key)
+    roundings = [
+        _rounding_again(flow, key) if position in wrapper.again else _rounding_first(flow, key)
         for position, key in enumerate(call.inputs)
     ]
-    if None in operators:
+    if None in roundings:
         return None
 
     def joined(_, inputs):
-        pairs = zip(inputs, operators, strict=True)
-        return wrapper.layer([brought(x, operator(), target) for x, operator in pairs])
+        pairs = zip(inputs, roundings, strict=True)
+        return wrapper.layer([rounding(x, target) for x, rounding in pairs])
 
     return joined
 
 
-def _copied(flow, key):
-    """As `_operator`, for a tensor that is brought to another scale."""
+def _rounding_again(flow, key):
+    """Returns the function of a tensor and a grid that brings it from its own grid to that one."""
     grid = grid_of(flow, key)
-    return None if grid is None else lambda: Sums.of_factors(grid, tf.constant(1.0))
+    if grid is None:
+        return None
+    return lambda x, target: brought(x, Sums.of_factors(grid, tf.constant(1.0)), target)
 
 
-def _joining(flow, key):
-    """As `_operator`, for a tensor that a joining layer rounds, perhaps the largest values of windows."""
-    call = maker(flow, key)
-    while call is not None and (isinstance(call.layer, _LARGEST) or type(call.layer) is ActivationInRounding):
-        if getattr(call.layer, "outputs_through", ()):
-            return None
-        call = maker(flow, call.inputs[0])
-    if call is None or getattr(call.layer, "outputs_through", ()):
+def _rounding_first(flow, key):
+    """As `_rounding_again`, for a tensor that a joining layer rounds."""
+    call = _maker_of_values(flow, key)
+    if call is None:
+        return lambda x, target: target.nearest(x)
+    if getattr(call.layer, "outputs_through", ()):
         return None
     if getattr(call.layer, "computes_as_device", False):
-        return (lambda: None) if _stepwise(flow, call) else None
-    return _operator(flow, call)
+        return (lambda x, target: x) if _stepwise(flow, call) else None
+    operator = _operator(flow, call)
+    return operator and (lambda x, target: brought(x, operator(), target))
+
+
+def _maker_of_values(flow, key):
+    """Returns the call that makes the values of a tensor, of which layers behind it may pick some."""
+    call = maker(flow, key)
+    while call is not None and (isinstance(call.layer, _PICKING) or type(call.layer) is ActivationInRounding):
+        if getattr(call.layer, "outputs_through", ()):
+            break
+        call = maker(flow, call.inputs[0])
+    return call
 
 
 def _operator(flow, call):

@@ -9,6 +9,9 @@ import tensorflow as tf
 from keras.src.backend.common.symbolic_scope import in_symbolic_scope
 
 from keras_shrink.quantization.activation_rounding import ACTIVATIONS, inference, learned, straight_through
+from keras_shrink.weights import result_of
+
+_BETWEEN = 1e-3  # steps; rounding errors are a hundredth of that
 
 _OBSERVER = contextvars.ContextVar("keras_shrink_observer", default=None)
 
@@ -63,6 +66,10 @@ class FixedRange(keras.layers.Layer):
 
     def range(self):
         """Returns `(low, high)` as floats."""
+        return self.low, self.high
+
+    def ends(self):
+        """Returns the same, as an observed range says what inference has."""
         return self.low, self.high
 
     def get_config(self):
@@ -125,8 +132,7 @@ class ActivationQuantizer(keras.layers.Layer):
         if training:
             return self.trained(x)
         self._require_data()
-        x = self.activated(x)
-        return inference(x, self.low.value, self.high.value, self.num_bits)
+        return result_of(self, inference(self.activated(x), *self.ends(), self.num_bits), x)
 
     def trained(self, x, *, rounds=None, frozen=None):
         """Returns what a training step computes, and moves the range.
@@ -163,6 +169,21 @@ class ActivationQuantizer(keras.layers.Layer):
     def range(self):
         """Returns `(low, high)` as floats."""
         return float(self.low.numpy()), float(self.high.numpy())
+
+    def ends(self):
+        """Returns both ends as inference has them, tensors.
+
+        In the range from -1 to 1 zero lies in the middle of two steps: rounding errors would decide which
+        integer stands for it, here in one way and in the file in another. A shift by 1/500 of a step decides.
+        """
+        low, high = (tf.convert_to_tensor(end) for end in (self.low, self.high))
+        if self.starts_at_zero:
+            return low, high
+        step = (high - low) / float(2**self.num_bits - 1)
+        place = -low / step
+        is_between = tf.abs(place - tf.floor(place) - 0.5) < _BETWEEN
+        shift = tf.where(is_between, 2 * _BETWEEN * step, 0.0)
+        return low - shift, high - shift
 
     def forget(self):
         """Returns to the state before the first batch."""

@@ -10,6 +10,7 @@ import keras_shrink as ks
 import tflite_export as te
 from keras_shrink.quantization.device_rounding import device_roundings
 from keras_shrink.quantization.fake_quant import SymmetricWeights
+from keras_shrink.quantization.quantize import activation_quantizers
 from tests.keras_shrink.networks import pictures, residual_network, shake_normalization
 from tflite_export.affine import quantize_array
 from tflite_export.c import native
@@ -167,6 +168,84 @@ def test_channels_of_zeros_give_what_is_added(layer):
     np.testing.assert_allclose(quantized.predict(x, verbose=0), device, atol=1e-6)
 
 
+def in_the_middle(low, high, levels):
+    """Values in the middle of two steps of a range, their neighbours, and some beyond the ends."""
+    step = np.float32((high - low) / levels)
+    count = np.random.default_rng(0).integers(-levels, 2 * levels, 1000)
+    halves = ((count + 0.5) * step).astype("float32")
+    beside = [np.nextafter(halves, np.float32(side)) for side in (np.inf, -np.inf)]
+    return np.concatenate([halves, *beside, np.float32([low, high, 3 * low - 1, 3 * high + 1, 0])])
+
+
+def ranges_to_round_to():
+    """Ends of ranges; in many of them zero is in the middle of two steps."""
+    generator = np.random.default_rng(3)
+    sides = np.float32([1, 1 / 3, 0.1, 5.768959, *generator.uniform(0.1, 9, 6)])
+    steps, places = generator.uniform(0.001, 0.1, 6), generator.integers(0, 250, 6) + 0.5
+    uneven = np.float32([-steps * places, steps * (255 - places)]).T
+    return [
+        *((-x, x) for x in sides),
+        *uneven,
+        (0, 1),
+        (0, 255),
+        *generator.uniform((-3, 0.1), (0, 5), (8, 2)),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("config", "options"),
+    [(ks.Int8(), {}), (ks.Int8(), {"jit_compile": True}), (ks.Int16x8(), {})],
+    ids=["int8", "jit_compile", "int16"],
+)
+def test_inputs_are_rounded_as_those_of_the_file(config, options):
+    ranges = ranges_to_round_to()
+    inputs = [keras.Input((1, 1)) for _ in ranges]
+    quantized = ks.quantize(keras.Model(inputs, [layers.ZeroPadding1D((0, 1))(x) for x in inputs]), config)
+    for quantizer, ends in zip(activation_quantizers(quantized).values(), ranges, strict=True):
+        quantizer.set_range(*ends)
+    x = [in_the_middle(*ends, 2**config.activation_bits - 1)[:, None, None] for ends in ranges]
+    quantized.compile(**options)
+    called, predicted = quantized(x), quantized.predict(x, batch_size=len(x[0]), verbose=0)
+    tensors = list(te.convert(quantized).graph.named("inputs").values())
+    expected, plain, shown = (
+        np.stack([quantize_array(np.asarray(y)[:, :1], tensors[i]) for i, y in enumerate(values)])
+        for values in (x, called, predicted)
+    )
+    np.testing.assert_array_equal(shown, expected)
+    differences = np.abs(plain.astype(int) - expected)
+    assert 0 < np.mean(differences > 0) < 0.5  # else this test could not fail
+    assert differences.max() == 1
+
+
+@pytest.mark.parametrize("name", ["strided", "joined"])
+def test_inputs_between_two_steps_give_the_integers_of_the_device(name):
+    model, _ = calibrated(name)
+    quantizer = next(iter(activation_quantizers(model).values()))
+    values = in_the_middle(*quantizer.range(), 255)
+    x = np.random.default_rng(1).choice(values, (128, *model.input_shape[1:]))
+    computed, made = on_device(model, x)
+    np.testing.assert_array_equal(
+        quantize_array(model.predict(x, verbose=0), made), computed.reshape(-1, *made.shape[1:])
+    )
+    simulated = ks.simulate(model, dequantize=False).predict(x, verbose=0)
+    np.testing.assert_array_equal(simulated.reshape(computed.shape), computed)
+    plain = quantize_array(np.asarray(model(x)), made).reshape(computed.shape)
+    assert np.mean(plain != computed) > 0.05  # else this test could not fail
+
+
+def test_an_input_that_only_a_join_reads_is_rounded_as_that_of_the_file():
+    inputs = [keras.Input((6, 3)), keras.Input((6, 4))]
+    x = layers.ZeroPadding1D(1)(layers.Conv1D(4, 6)(inputs[1]))
+    x = layers.Concatenate()([layers.MaxPooling1D(2)(inputs[0]), x])
+    model = ks.calibrate(keras.Model(inputs, x), [pictures(64, shape=x.shape[1:]) for x in inputs])
+    values = in_the_middle(*model.layers[-1].outputs_through[0].range(), 255)
+    x = [np.random.default_rng(1).choice(values, (128, 6, 3)), pictures(128, shape=(6, 4))]
+    shown, plain = model.predict(x, verbose=0), np.asarray(model(x))
+    device = ks.simulate(model)
+    np.testing.assert_allclose(shown, device.predict(x, verbose=0), atol=1e-6)
+    assert np.mean(np.abs(shown - plain) > 1e-3) > 0.02  # else this test could not fail
+
+
 def test_every_operator_of_a_convolutional_network_is_covered():
     model, _ = calibrated("residual")
     covered = device_roundings(model)
@@ -225,7 +304,7 @@ def test_a_layer_at_two_places_computes_as_keras_does():
     shared = layers.Dense(4, name="shared")
     inputs = keras.Input((4,))
     model = ks.calibrate(keras.Model(inputs, shared(shared(inputs))), pictures(64, shape=(4,)))
-    assert device_roundings(model) == {}
+    assert len(device_roundings(model)) == 1  # the rounding of its input
     x = pictures(16, shape=(4,))
     np.testing.assert_array_equal(model.predict(x, verbose=0), np.asarray(model(x)))
 
