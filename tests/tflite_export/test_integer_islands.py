@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 from keras import layers
 
+import keras_shrink as ks
 import tflite_export as te
 from tflite_export.integer_islands import close_islands
 from tflite_export.read import read
@@ -26,6 +27,50 @@ CASES = {
     "two beside each other": (lambda x: layers.Add()([layers.ELU()(x), layers.ELU()(layers.ReLU()(x))]),),
     "read elsewhere too": (layers.ELU(), layers.ReLU()),
 }
+
+
+def on_series(*parts, shape=(6, 4)):
+    inputs = keras.Input(shape, name="x")
+    x = inputs
+    for part in parts:
+        x = part(x)
+    return keras.Model(inputs, x)
+
+
+def side_by_side(x):
+    y = layers.MaxPooling1D(2, 1, padding="same")(layers.ELU()(x))
+    return layers.Concatenate()([layers.Reshape((6, 4))(layers.ELU()(layers.Dense(4)(x))), y, x])
+
+
+# What stands behind an ELU comes between it and the rounding of its result in the converter.
+BEHIND = {
+    "dense": lambda: on_series(layers.ELU(), layers.Dense(3)),
+    "inside a layer": lambda: on_series(layers.Conv1D(4, 3, activation="elu"), layers.Dense(3)),
+    "flatten": lambda: on_series(layers.Conv1D(4, 3, activation="elu"), layers.Flatten()),
+    "permute": lambda: on_series(layers.ELU(), layers.Permute((2, 1)), layers.Conv1D(3, 1)),
+    "every step": lambda: on_series(layers.ELU(), layers.TimeDistributed(layers.Dense(3))),
+    "picture": lambda: on_series(layers.Conv2D(4, 3, activation="elu"), layers.Dense(3), shape=(5, 5, 2)),
+    "upsampling": lambda: on_series(layers.ELU(), layers.UpSampling1D(2), layers.Dense(3)),
+    "normalization": lambda: on_series(layers.ELU(), layers.BatchNormalization(), layers.Dense(3)),
+    "concatenation": lambda: on_series(side_by_side, layers.Dense(3)),
+    "two readers": lambda: on_series(
+        layers.ELU(), lambda x: layers.Dense(3)(x) + layers.Conv1D(3, 1)(x) + layers.Dense(3)(x)
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BEHIND)
+def test_an_elu_computes_on_integers_whatever_is_behind_it(name):
+    keras.utils.set_random_seed(0)
+    model = BEHIND[name]()
+    x = np.random.default_rng(0).normal(0, 1, (32, *model.input_shape[1:])).astype("float32")
+    quantized = ks.calibrate(model, x)
+    tflite = te.convert(quantized)
+    assert "ELU" in [op.code for op in tflite.graph.main.ops]
+    assert {tensor.dtype for tensor in tflite.graph.main.tensors} <= {"int8", "int32"}
+    result = te.verify(tflite, x, quantized)
+    assert [difference.differing for difference in result.compiled_c] == [0]
+    assert result.keras[0].max_steps <= 1
 
 
 @pytest.mark.parametrize("name", CASES)
