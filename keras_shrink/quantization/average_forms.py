@@ -11,15 +11,15 @@ from keras_shrink.weights import Transformed
 class AveragedWindows(Transformed):
     """An AveragePooling layer. The device rounds its results to the grid of its inputs."""
 
-    def on_grid(self, result, inputs, step, zero_point):
+    def on_grid(self, result, inputs, grid):
         """Returns results as the device rounds them, halves away from zero.
 
         Args:
             result: What the layer computes of values on a grid.
             inputs: These values; read is their shape.
-            step: Scale of the grid, float64.
-            zero_point: The integer that stands for zero on the grid, float64.
+            grid: Their `Grid`.
         """
+        step, zero_point = grid.step, grid.zero_point
         counts = self._counts(inputs.shape[1:-1], result.shape[1:-1])
         sums = tf.round(tf.cast(result, tf.float64) * counts / step) + zero_point * counts
         rounded = tf.sign(sums) * tf.floor((tf.abs(sums) + np.floor(counts / 2)) / counts)

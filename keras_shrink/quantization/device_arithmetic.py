@@ -32,9 +32,14 @@ class Grid:
     @property
     def step(self):
         """The scale as float64, as the file stores it."""
+        return stored(self.exact_step)
+
+    @property
+    def exact_step(self):
+        """The scale as float64, as the converter has it before it stores it."""
         low, high = self._ends()
         levels = 2.0**self.quantizer.num_bits - 1.0
-        return stored((tf.cast(high, tf.float64) - tf.cast(low, tf.float64)) / levels)
+        return (tf.cast(high, tf.float64) - tf.cast(low, tf.float64)) / levels
 
     @property
     def zero_point(self):
@@ -70,12 +75,14 @@ class Sums:
     Attributes:
         step: The number of which its sums of products are whole multiples, one or one for each channel,
             float64.
-        offset: What is added to a sum, likewise; the device rounds it to such a multiple by itself.
+        offset: What is added to a sum, likewise.
+        bias: The multiple as which the file has it, likewise.
         count: How many sums a mean divides.
     """
 
     step: tf.Tensor
     offset: tf.Tensor | float = 0.0
+    bias: tf.Tensor | float = 0.0
     count: int = 1
 
     @classmethod
@@ -105,8 +112,10 @@ class Sums:
             offset: What is added.
             end: The integer for the largest weight.
         """
-        step = source.step * stored(tf.cast(ends, tf.float64) / end)
-        return cls(step, tf.cast(offset, tf.float64))
+        scale, offset = tf.cast(ends, tf.float64) / end, tf.cast(offset, tf.float64)
+        # The converter divides by the scales as they are before it stores them.
+        bias = away_from_zero(offset / (source.exact_step * scale))
+        return cls(source.step * stored(scale), offset, bias)
 
     @classmethod
     def of_factors(cls, source: Grid, scale, shift=0.0):
@@ -179,7 +188,7 @@ def rescaled(result, sums: Sums, target: Grid):
     is_fine = multiplier < _FINE
     one = tf.ones_like(multiplier)
     step, multiplier = (tf.where(is_fine, one, x) for x in (sums.step, multiplier))
-    whole = tf.round((exact - sums.offset) / step) + tf.round(sums.offset / step)
+    whole = tf.round((exact - sums.offset) / step) + sums.bias
     rounded = tf.where(is_fine, away_from_zero(exact / target.step), requantized(whole, multiplier, count))
     return tf.cast(rounded * target.step, tf.float32)
 

@@ -27,10 +27,16 @@ def as_grid(layer):
     return Grid(layer) if is_one else None
 
 
-def maker(flow, key):
-    """Returns the call that makes a tensor, looking through layers that do nothing in inference."""
+def maker(flow, key, ability="is_identity"):
+    """Returns the call that makes a tensor, looking through layers that do nothing in inference.
+
+    Args:
+        flow: The model's.
+        key: Of the tensor.
+        ability: `"same_range"` looks through all layers that leave the range of their input as it is.
+    """
     call = flow.makers.get(key)
-    while call is not None and passes(call.layer, "is_identity"):
+    while call is not None and passes(call.layer, ability):
         call = flow.makers.get(call.inputs[0])
     return call
 
@@ -51,10 +57,15 @@ def target_of(flow, call):
     """Returns the grid to which the result of a call is rounded, be it by a reader; None if not known."""
     reader = call
     while not getattr(reader.layer, "outputs_through", ()):
-        if reader is not call and not passes(reader.layer, "is_identity"):
+        if reader is not call and not _hands_on(reader.layer):
             return None
         reader = flow.sole_reader(reader.outputs[0])
         if reader is None:
             return None
     is_its_own = reader is call or isinstance(reader.layer, JoinedRanges | ActivationInRounding)
     return as_grid(reader.layer.outputs_through[0]) if is_its_own else None
+
+
+def _hands_on(layer):
+    """Whether what a layer gets has the grid of what it makes, though it does not round itself."""
+    return type(layer) is ActivationInRounding or passes(layer, "same_range")

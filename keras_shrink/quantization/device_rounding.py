@@ -18,12 +18,11 @@ from keras_shrink.flow import Call, Flow, trace
 from keras_shrink.quantization.activation_forms import SigmoidGate
 from keras_shrink.quantization.activation_in_rounding import ActivationInRounding
 from keras_shrink.quantization.average_forms import AveragedWindows
-from keras_shrink.quantization.depthwise_forms import AffineAsDepthwise, scale_and_shift
+from keras_shrink.quantization.depthwise_forms import AffineAsDepthwise, ReLU6AsDepthwise, scale_and_shift
 from keras_shrink.quantization.device_arithmetic import (
     Grid,
     Operands,
     Sums,
-    brought,
     largest_integer,
     largest_weights,
     rescaled,
@@ -31,7 +30,7 @@ from keras_shrink.quantization.device_arithmetic import (
 )
 from keras_shrink.quantization.device_grids import as_grid, grid_of, inner, maker, target_of
 from keras_shrink.quantization.fake_quant import SymmetricWeights
-from keras_shrink.quantization.merge_forms import ChainedMerge, JoinedRanges
+from keras_shrink.quantization.merge_forms import JoinedRanges
 from keras_shrink.quantization.operation_forms import Elementwise
 from keras_shrink.quantization.ranges import ActivationQuantizer
 from keras_shrink.quantization.recurrence import Recurrent
@@ -46,17 +45,6 @@ _LINEAR = (
     keras.layers.Dense,
     keras.layers.DepthwiseConv1D,
     keras.layers.DepthwiseConv2D,
-)
-# What these put out are values that they take in, channels in their places, or zeros.
-_PICKING = (
-    keras.layers.MaxPooling1D,
-    keras.layers.MaxPooling2D,
-    keras.layers.GlobalMaxPooling1D,
-    keras.layers.GlobalMaxPooling2D,
-    keras.layers.ZeroPadding1D,
-    keras.layers.ZeroPadding2D,
-    keras.layers.Cropping1D,
-    keras.layers.Cropping2D,
 )
 _GLOBAL = (keras.layers.GlobalAveragePooling1D, keras.layers.GlobalAveragePooling2D)
 
@@ -89,25 +77,28 @@ def _rounding(flow: Flow, call: Call):
     if getattr(wrapper, "computes_as_device", False):
         return _stepwise(flow, call)
     if isinstance(wrapper, AveragedWindows):
-        source = grid_of(flow, call.inputs[0])
-        if source is None:
-            return None
-        return wrapper, lambda result, inputs: wrapper.on_grid(result, inputs, source.step, source.zero_point)
-    if not isinstance(wrapper, Transformed) or not wrapper.outputs_through:
+        return _averaged(flow, call)
+    target = target_of(flow, call) if isinstance(wrapper, Transformed) else None
+    if target is None:
         return None
-    target = as_grid(wrapper.outputs_through[0])
-    if type(wrapper) is ActivationInRounding:
-        call = maker(flow, call.inputs[0])
-    if target is None or call is None:
-        return None
-    if isinstance(call.layer, ChainedMerge):
-        return _stepwise(flow, call, target)
     by_layer = _joined_rounding if isinstance(wrapper, JoinedRanges) else _bent_rounding
-    function = by_layer(flow, call, target) if isinstance(call.layer, Transformed) else None
+    function = by_layer(flow, call, target)
     if function is not None:
         return wrapper, function
     operator = _operator(flow, call)
     return None if operator is None else (wrapper, lambda result, _: rescaled(result, operator(), target))
+
+
+def _averaged(flow, call):
+    """As `_rounding`, for averages, which have the grid of their inputs."""
+    wrapper, source = call.layer, grid_of(flow, call.inputs[0])
+    if source is not None:
+        return wrapper, lambda result, inputs: wrapper.on_grid(result, inputs, source)
+    # Where nothing was cut off yet, the device has done so at the ends of the joining layer's range.
+    target = target_of(flow, call)
+    if target is None:
+        return None
+    return wrapper, lambda _, x: wrapper.on_grid(wrapper.layer(target.nearest(x)), x, target)
 
 
 def _activation_rounding(flow, call):
@@ -138,12 +129,12 @@ def _is_exact_activation(layer):
     return is_softmax or isinstance(layer, SigmoidGate)
 
 
-def _stepwise(flow, call, target=None):
-    """As `_rounding`, for a layer that computes in steps; a target given is that of the layer behind it."""
+def _stepwise(flow, call):
+    """As `_rounding`, for a layer that computes in steps."""
     grids = [grid_of(flow, key) for key in call.inputs]
     if None in grids or any(layer.num_bits != 8 for layer in call.layer.inner):
         return None
-    target = target or target_of(flow, call)
+    target = target_of(flow, call)
     # A recurrent layer knows its target; what a separable one sums is rounded behind a normalization.
     if target is None and not isinstance(call.layer, Recurrent | SeparableAsTwo):
         return None
@@ -170,51 +161,26 @@ def _bent_rounding(flow, call, target):
 
 
 def _joined_rounding(flow, call, target):
-    """Returns the function for a concatenation, a maximum or a minimum, whose inputs it rounds."""
-    wrapper = call.layer
-    roundings = [
-        _rounding_again(flow, key) if position in wrapper.again else _rounding_first(flow, key)
-        for position, key in enumerate(call.inputs)
-    ]
-    if None in roundings:
+    """Returns the function for a joining layer, whose inputs must have its grid; None where they have.
+
+    What leads nowhere else is on it already, but for inputs of the model.
+    """
+    wrapper, roundings = call.layer, {}
+    for position, key in enumerate(call.inputs):
+        copied = _copied(flow, key)
+        if position in wrapper.again and copied is not None:
+            roundings[position] = lambda x, copied=copied: rescaled(x, copied(), target)
+        elif maker(flow, key, "same_range") is None:
+            roundings[position] = target.nearest
+    if not roundings:
         return None
-
-    def joined(_, inputs):
-        pairs = zip(inputs, roundings, strict=True)
-        return wrapper.layer([rounding(x, target) for x, rounding in pairs])
-
-    return joined
+    return lambda _, inputs: wrapper.layer([roundings.get(i, tf.identity)(x) for i, x in enumerate(inputs)])
 
 
-def _rounding_again(flow, key):
-    """Returns the function of a tensor and a grid that brings it from its own grid to that one."""
+def _copied(flow, key):
+    """As `_operator`, for a tensor that is brought to another scale."""
     grid = grid_of(flow, key)
-    if grid is None:
-        return None
-    return lambda x, target: brought(x, Sums.of_factors(grid, tf.constant(1.0)), target)
-
-
-def _rounding_first(flow, key):
-    """As `_rounding_again`, for a tensor that a joining layer rounds."""
-    call = _maker_of_values(flow, key)
-    if call is None:
-        return lambda x, target: target.nearest(x)
-    if getattr(call.layer, "outputs_through", ()):
-        return None
-    if getattr(call.layer, "computes_as_device", False):
-        return (lambda x, target: x) if _stepwise(flow, call) else None
-    operator = _operator(flow, call)
-    return operator and (lambda x, target: brought(x, operator(), target))
-
-
-def _maker_of_values(flow, key):
-    """Returns the call that makes the values of a tensor, of which layers behind it may pick some."""
-    call = maker(flow, key)
-    while call is not None and (isinstance(call.layer, _PICKING) or type(call.layer) is ActivationInRounding):
-        if getattr(call.layer, "outputs_through", ()):
-            break
-        call = maker(flow, call.inputs[0])
-    return call
+    return None if grid is None else lambda: Sums.of_factors(grid, tf.constant(1.0))
 
 
 def _operator(flow, call):
@@ -236,6 +202,10 @@ def _operator(flow, call):
     if isinstance(wrapper, SeparableAsTwo) and normalization is not None:
         between = as_grid(wrapper.inner[0])
         return between and (lambda: _linear(wrapper, normalization, between, "pointwise_kernel"))
+    if isinstance(wrapper, ReLU6AsDepthwise):
+        return _copied(flow, call.inputs[0])
+    if type(wrapper) is ActivationInRounding:
+        return lambda: Sums(source.step)
     if type(wrapper) is not Transformed:
         return None
     if isinstance(wrapper.layer, keras.layers.Dot):

@@ -30,6 +30,8 @@ class ChainedMerge(Transformed):
     The layers of `inner` round the results of all steps but the last.
     """
 
+    computes_as_device = True
+
     def run_layer(self, inputs, training, **kwargs):
         """Returns the layer's output before it is rounded."""
         kind, on_device = type(self.layer).__name__, operands_on_device(self, training)

@@ -10,7 +10,7 @@ from keras_shrink.flow import Call, Flow, trace
 from keras_shrink.quantization.depthwise_forms import ReLU6AsDepthwise
 from keras_shrink.quantization.rules import role
 from keras_shrink.quantization.rules.normalization import STANDALONE_NORMALIZATION
-from keras_shrink.quantization.rules.roles import FUSED, Role
+from keras_shrink.quantization.rules.roles import COMPOSED, FUSED, Role
 
 
 @dataclass(frozen=True)
@@ -122,10 +122,20 @@ def _in_context(flow: _Known, call: Call, known: Role) -> Role:
         return replace(known, form=alone)
     if known.activation in FUSED and known.is_activation:
         before = _maker(flow, call.inputs[0], through_same_range=True)
-        if before is not None and flow.role(before.layer).has_own_scale:
+        has_own_scale = before is not None and flow.role(before.layer).has_own_scale
+        if has_own_scale or _has_twins(flow, call, known):
             # The converter would let the operator before it take it in, and drop that one's scale.
             return replace(known, form=ReLU6AsDepthwise)
     return known
+
+
+def _has_twins(flow: _Known, call: Call, known: Role) -> bool:
+    """Whether all readers of what an operator makes are the same activation, which a file has but once."""
+    before, readers = _maker(flow, call.inputs[0]), flow.readers[call.inputs[0]]
+    if before is None or len(readers) == 1 or not flow.role(before.layer).takes_activation:
+        return False
+    others = (flow.role(reader.layer) for reader in readers)
+    return all(other.is_activation and other.activation == known.activation for other in others)
 
 
 def _is_taken_in(flow: _Known, call: Call, ability: str) -> bool:
@@ -164,7 +174,15 @@ def _joins_further_on(flow: _Known, key: int) -> bool:
 
 
 def _has_a_scale_of_its_own(known: Role) -> bool:
-    return known.prescribed_range is not None or known.has_own_scale or known.joins_ranges
+    if known.prescribed_range is not None or known.has_own_scale or known.joins_ranges:
+        return True
+    if known.rounds_before_joins:
+        return True
+    # Rounded in front of its activation or within it, a layer is rounded behind it too.
+    is_split = known.splits_activation or known.activation not in FUSED
+    return known.activation in ("elu", *COMPOSED) or (
+        is_split and known.activation != "linear" and not known.is_activation
+    )
 
 
 def _ends_an_operator(flow: _Known, call: Call, known: Role) -> bool:

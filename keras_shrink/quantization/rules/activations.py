@@ -27,7 +27,7 @@ def _(layer):
     if layer.max_value is None:
         return _alone("relu")
     if layer.max_value == 6:
-        return _alone("relu6", form_alone=ReLU6AsDepthwise)
+        return _alone("relu6")
     return Role(
         activation="relu",
         is_activation=True,
@@ -70,6 +70,7 @@ def _(layer):
     return checked(layer, _alone(name))
 
 
-def _alone(name, form_alone=None) -> Role:
+def _alone(name) -> Role:
     form = ActivationInRounding if name in FUSED else Transformed
+    form_alone = ReLU6AsDepthwise if name == "relu6" else None
     return Role(activation=name, is_activation=True, form=form, form_alone=form_alone)

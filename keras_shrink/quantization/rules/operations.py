@@ -15,7 +15,7 @@ def _(layer):
 
 @role.register(Applied)
 def _(layer):
-    return Role(same_range=layer.kind not in _ROUNDED)
+    return Role(same_range=layer.kind not in _ROUNDED, rounds_before_joins=layer.kind == "mean")
 
 
 @role.register(Sliced)

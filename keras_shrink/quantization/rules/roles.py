@@ -30,6 +30,8 @@ class Role:
         output_range: `(low, high)` where the operator prescribes it; an activation's own goes before.
         has_own_scale: Whether the scale of its output is its own, by its weights or because it computes
             with it further on, so that nothing is rounded behind it.
+        rounds_before_joins: Whether it has a range of its own in front of a join of ranges too, where the
+            converter would take the scale of its input for that of its output, and so for the join's.
         form: The wrapper class that computes it.
         form_alone: The same for an activation that no operator before it can take in; None for `form`.
         inner_ranges: How many results inside the form are rounded.
@@ -48,6 +50,7 @@ class Role:
     is_identity: bool = False
     output_range: tuple[float, float] | None = None
     has_own_scale: bool = False
+    rounds_before_joins: bool = False
     form: type[Transformed] = Transformed
     form_alone: type[Transformed] | None = None
     inner_ranges: int = 0

@@ -17,7 +17,7 @@ def _same_range(layer) -> Role:
 @role.register(layers.GlobalAveragePooling2D)
 @role.register(layers.GlobalAveragePooling1D)
 def _(layer):
-    return checked(layer, Role())
+    return checked(layer, Role(rounds_before_joins=True))
 
 
 for _kind in (

@@ -36,6 +36,22 @@ def densely_connected(a, b):
     return layers.Conv2D(3, 1)(layers.Concatenate()([first, new]))
 
 
+def activated_and_joined(a, b):
+    inner = [layers.Conv2D(2, 1, activation=name)(a) for name in ("silu", "leaky_relu", "elu", "gelu")]
+    transposed = layers.Conv2DTranspose(2, 3, padding="same", activation="relu")(b)
+    return layers.Concatenate()([*inner, transposed, layers.ELU()(b), layers.Activation("silu")(a)])
+
+
+def activated_twice(a, b):
+    a = layers.Add()([a, b])
+    return layers.Conv2D(2, 3)(layers.ReLU()(a)) - layers.Conv2D(2, 3)(layers.ReLU()(a))
+
+
+def means_and_flat(a, b):
+    mean, flat = layers.GlobalAveragePooling2D()(a), layers.Flatten()(layers.MaxPooling2D(4)(b * 4.0))
+    return layers.Conv2D(4, 1)(layers.Reshape((1, 1, -1))(layers.Concatenate()([mean, flat])))
+
+
 def hard_swish_of_operations(a, b):
     return layers.ReLU(6.0)(a + 3.0) * (1 / 6.0) * a - b
 
@@ -148,6 +164,9 @@ NETWORKS = {
         (6,), layers.BatchNormalization(), layers.Dense(4, activation="relu"), layers.BatchNormalization()
     ),
     "relu6 alone": lambda: chain(PICTURE, layers.MaxPooling2D(), layers.ReLU(6.0), layers.Conv2D(3, 1)),
+    "relu6 of an activation layer": lambda: chain(
+        PICTURE, layers.Rescaling(4.0), layers.MaxPooling2D(), layers.Activation("relu6"), layers.Conv2D(3, 1)
+    ),
     "rescaling": lambda: chain(PICTURE, layers.Rescaling(1 / 2, offset=-1.0), layers.Conv2D(4, 3)),
     "leaky": lambda: chain(
         PICTURE,
@@ -186,6 +205,9 @@ NETWORKS = {
         lambda a, b: layers.Concatenate()([a, layers.MaxPooling2D(3, 1, padding="same")(b)])
     ),
     "densely connected": lambda: branches(densely_connected),
+    "activations before a join": lambda: branches(activated_and_joined),
+    "the same activation twice": lambda: branches(activated_twice),
+    "means before a join": lambda: branches(means_and_flat),
     "operations": lambda: branches(hard_swish_of_operations),
     "resizing": lambda: chain(
         PICTURE,

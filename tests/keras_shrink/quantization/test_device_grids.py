@@ -1,0 +1,109 @@
+"""Tensors that get their scale from a layer further on, or keep one: evaluation is that of the device."""
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+import keras_shrink as ks
+import tflite_export as te
+from keras_shrink.quantization.device_arithmetic import Grid, Sums
+from tests.keras_shrink.networks import pictures, shake_normalization
+from tflite_export.affine import quantize_array
+
+
+def convolved(x, **settings):
+    return layers.Conv2D(4, 3, padding="same", **settings)(x)
+
+
+def summed(x):
+    return layers.Add()([convolved(x), convolved(x)])
+
+
+def normalized(x):
+    return layers.BatchNormalization()(convolved(x, use_bias=False))
+
+
+def largest(x):
+    return layers.MaxPooling2D(3, 1, padding="same")(x)
+
+
+def averaged(x):
+    return layers.AveragePooling2D(3, 1, padding="same")(x)
+
+
+def joined(*parts):
+    return layers.Concatenate()(parts)
+
+
+def sums(x):
+    means = layers.Average()([convolved(x), convolved(x), x])
+    products = layers.Multiply()([convolved(x), convolved(x)])
+    most = layers.Maximum()([summed(x), layers.Minimum()([summed(x), convolved(x)])])
+    return joined(joined(summed(x), layers.Subtract()([convolved(x), x]), products, means), most)
+
+
+def moved(x):
+    cut = layers.ZeroPadding2D(1)(layers.Cropping2D(1)(summed(x)))
+    grown = layers.UpSampling2D(2)(layers.MaxPooling2D(2)(layers.ReLU()(normalized(x))))
+    means = averaged(convolved(x)), averaged(layers.ReLU()(summed(x))), averaged(normalized(x))
+    return joined(cut, grown, layers.Permute((2, 1, 3))(convolved(x)), largest(summed(x)), *means)
+
+
+def nested(x):
+    first = joined(summed(x), convolved(x))
+    second = joined(first, layers.ReLU()(layers.Add()([convolved(x), x])))
+    return averaged(joined(second, layers.ReLU()(largest(first)), normalized(layers.ReLU()(second))))
+
+
+def pooled(x):
+    flat = layers.Flatten()(layers.MaxPooling2D(4)(convolved(x)))
+    means = layers.GlobalAveragePooling2D()(convolved(x))
+    return layers.Reshape((1, 1, -1))(joined(means, layers.GlobalMaxPooling2D()(summed(x)), flat))
+
+
+def operations(x):
+    y = convolved(x)
+    return joined(y * 0.3, convolved(x) * convolved(x), layers.LeakyReLU()(convolved(x)), y)
+
+
+def alone(x):
+    y = joined(layers.ReLU(6.0)(largest(x)), summed(x), layers.BatchNormalization()(largest(x)))
+    return layers.Add()([layers.ReLU(6.0)(y * 4.0), layers.ReLU(6.0)(joined(y, x))[..., 4:]])
+
+
+def twins(x):
+    y = convolved(summed(x))
+    return joined(convolved(layers.ReLU()(y)), convolved(layers.ReLU()(y)))
+
+
+@pytest.mark.parametrize(
+    "network", [sums, moved, nested, pooled, operations, alone, twins], ids=lambda f: f.__name__
+)
+def test_predictions_around_joins_are_the_integers_of_the_device(network):
+    keras.utils.set_random_seed(0)
+    inputs = keras.Input((8, 8, 4))
+    model = keras.Model(inputs, layers.Conv2D(4, 1)(network(inputs)))
+    shake_normalization(model)
+    x = pictures(256, shape=(8, 8, 4))
+    model = ks.calibrate(model, x[:32])
+    file = te.convert(model)
+    made = file.graph.outputs[0]
+    computed = ks.simulate(file, dequantize=False).predict(x, verbose=0)
+    np.testing.assert_array_equal(quantize_array(model.predict(x, verbose=0), made), computed)
+    assert np.any(quantize_array(np.asarray(model(x)), made) != computed)  # else this test could not fail
+
+
+def test_biases_are_those_of_the_file():
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential([keras.Input((2,)), layers.Dense(4000, bias_initializer="random_normal")])
+    kernel, bias = model.layers[0].get_weights()
+    model.layers[0].set_weights([kernel * 0.02, bias * 20.0])
+    model = ks.calibrate(model, pictures(64, shape=(2,)))
+    (wrapper,) = (layer for layer in model.layers if layer.name.startswith("dense"))
+    quantizer = next(layer for layer in model.layers if hasattr(layer, "num_bits"))
+    sums = Sums.of_kernel(Grid(quantizer), wrapper, "kernel", wrapper.transformed("kernel"), bias * 20.0)
+    graph = te.convert(model).graph.main
+    stored = graph.tensors[graph.ops[0].inputs[2]].data
+    np.testing.assert_array_equal(np.asarray(sums.bias), stored)
+    assert np.any(np.round(np.asarray(sums.offset / sums.step)) != stored)  # else this test could not fail
