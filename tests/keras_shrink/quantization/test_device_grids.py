@@ -69,7 +69,7 @@ def operations(x):
 
 def alone(x):
     y = joined(layers.ReLU(6.0)(largest(x)), summed(x), layers.BatchNormalization()(largest(x)))
-    return layers.Add()([layers.ReLU(6.0)(y * 4.0), layers.ReLU(6.0)(joined(y, x))[..., 4:]])
+    return layers.Add()([layers.ReLU(6.0)(largest(y)), layers.ReLU(6.0)(joined(y, x))[..., 4:]])
 
 
 def twins(x):
