@@ -107,3 +107,20 @@ def test_biases_are_those_of_the_file():
     stored = graph.tensors[graph.ops[0].inputs[2]].data
     np.testing.assert_array_equal(np.asarray(sums.bias), stored)
     assert np.any(np.round(np.asarray(sums.offset / sums.step)) != stored)  # else this test could not fail
+
+
+def test_halves_of_steps_round_as_on_the_device():
+    keras.utils.set_random_seed(0)
+    inputs = keras.Input((8,))
+    first = layers.Concatenate(name="first")([layers.Dense(8)(inputs), layers.Dense(8)(inputs)])
+    again = layers.Concatenate(name="again")([first, layers.Dense(2)(inputs)])
+    ends = {"again": again, "relu": layers.ReLU(name="relu")(first)}
+    x = pictures(256, shape=(8,))
+    model = ks.calibrate(keras.Model(inputs, list(ends.values())), x)
+    steps = {"first": (-3.84, 3.81), "again": (-2.56, 2.54), "relu": (0.0, 5.1)}
+    for name, (low, high) in steps.items():
+        model.get_layer(name).outputs_through[-1].set_range(low, high)
+    shown, computed = model.predict(x, verbose=0), ks.simulate(model).predict(x, verbose=0)
+    for name, real, device, plain in zip(ends, shown, computed, model(x), strict=True):
+        np.testing.assert_allclose(real, device, atol=1e-5, err_msg=name)
+        assert np.abs(np.asarray(plain) - device).max() > 0.01, name  # else this test could not fail
