@@ -6,12 +6,25 @@ import keras
 import tensorflow as tf
 
 from keras_shrink.quantization.depthwise_forms import depthwise
-from keras_shrink.quantization.device_arithmetic import Grid, Sums, rescaled, rounded
+from keras_shrink.quantization.device_arithmetic import (
+    Ends,
+    Grid,
+    Operands,
+    Sums,
+    Terms,
+    added,
+    log_softmax,
+    operands_on_device,
+    rescaled,
+    rounded,
+)
+from keras_shrink.quantization.device_tables import looked_up
 from keras_shrink.quantization.ranges import ActivationQuantizer, FixedRange
 from keras_shrink.weights import Transformed
 
 SIGMOID_RANGE = SOFTMAX_RANGE = (0.0, 255 / 256)
 LOG_SOFTMAX_RANGE = (-15.9375, 0.0)
+_SIXTH = 1.0 / 6.0
 SELU = {"alpha": 1.6732632423543772, "gain": 1.0507009873554805}
 
 
@@ -51,12 +64,14 @@ class SigmoidGate(keras.layers.Layer):
             source: The `Grid` of `x`.
             target: That of the result.
         """
-        product = x
+        product, of_product = x, source
         if self.product_range is not None:
-            sums = Sums.of_factors(source, tf.constant(self.factor))
+            of_product = Grid(self.product_range)
+            sums = Sums.of_constant(source, self.factor)
             product = rounded(self.product_range, self.factor * x, sums, False)
-        gate = self.gate_range(keras.ops.sigmoid(product), training=False)
-        return rescaled(x * gate, Sums.of_product(source, Grid(self.gate_range)), target)
+        of_gate = Grid(self.gate_range)
+        gate = looked_up("sigmoid", product, of_product, of_gate)
+        return rescaled(x * gate, Sums.of_product(source, of_gate), target)
 
     def compute_output_spec(self, x, training=None):
         """As the input."""
@@ -81,7 +96,14 @@ class HardSigmoid(keras.layers.Layer):
 
     def call(self, x, training=None):
         """Returns the activation; same shape and dtype."""
-        return self.sum_range(keras.ops.relu6(x + 3.0), training=training) * (1.0 / 6.0)
+        return self.sum_range(keras.ops.relu6(x + 3.0), training=training) * _SIXTH
+
+    def on_grid(self, x, source, target):
+        """Returns the activation as the device rounds it; arguments as of `SigmoidGate.on_grid`."""
+        three = tf.constant(3.0)
+        sums = added(Terms(x, three, (source, Grid(Ends.holding(3.0)))), Grid(self.sum_range))
+        sums = self.sum_range(sums, training=False)
+        return rescaled(sums * _SIXTH, Sums.of_constant(Grid(self.sum_range), _SIXTH), target)
 
     def compute_output_spec(self, x, training=None):
         """As the input."""
@@ -99,6 +121,10 @@ class SplitReLU6(keras.layers.Layer):
     def call(self, x, training=None):
         """Returns the activation; same shape and dtype."""
         return keras.ops.relu6(x if training else depthwise(x, 1.0, 0.0))
+
+    def on_grid(self, x, source, target):
+        """Returns the activation as the device rounds it; arguments as of `SigmoidGate.on_grid`."""
+        return rescaled(keras.ops.relu6(x), Sums.of_factors(source, tf.constant(1.0)), target)
 
     def compute_output_spec(self, x, training=None):
         """As the input."""
@@ -126,6 +152,11 @@ class Softplus(keras.layers.Layer):
         logs = self.log_range(tf.nn.log_softmax(pairs), training=training)
         return -1.0 * tf.reshape(logs[..., 1], [-1, *x.shape[1:]])
 
+    def on_grid(self, x, source, target):
+        """Returns the activation as the device rounds it; arguments as of `SigmoidGate.on_grid`."""
+        logs = log_softmax(tf.stack([x, tf.zeros_like(x)], axis=-1), source)[..., 1]
+        return rescaled(-logs, Sums.of_constant(Grid(self.log_range), -1.0), target)
+
     def compute_output_spec(self, x, training=None):
         """As the input."""
         return keras.KerasTensor(x.shape, dtype=x.dtype)
@@ -144,8 +175,25 @@ def scaled_elu(x, alpha, gain, roundings, training):
     of_curve, of_scaled, of_line, of_rest = roundings
     curve = of_curve(tf.nn.elu(x), training=training)
     scaled = of_scaled(curve * (gain * alpha), training=training)
-    line = of_line(tf.nn.relu(x), training=training)
+    # A bare ReLU would make the converter compute the operator before it a second time.
+    line = of_line(tf.nn.relu(x if training else depthwise(x, 1.0, 0.0)), training=training)
     return scaled + of_rest(line * (gain * (1 - alpha)), training=training)
+
+
+def scaled_elu_on_grid(x, alpha, gain, roundings, operands):
+    """As `scaled_elu`, rounded as on the device; `operands` are the grids of `x` and of the result."""
+    (source,), target = operands.grids, operands.target
+    of_curve, of_scaled, of_line, of_rest = roundings
+    curve = looked_up("elu", x, source, Grid(of_curve))
+    factors = gain * alpha, gain * (1 - alpha)
+    line = rounded(of_line, tf.nn.relu(x), Sums.of_factors(source, tf.constant(1.0)), False)
+    parts = [
+        rounded(quantizer, part * factor, Sums.of_constant(Grid(before), factor), False)
+        for part, factor, before, quantizer in zip(
+            (curve, line), factors, (of_curve, of_line), (of_scaled, of_rest), strict=True
+        )
+    ]
+    return added(Terms(*parts, (Grid(of_scaled), Grid(of_rest))), target)
 
 
 SCALED_ELU_RANGES = 4
@@ -174,6 +222,10 @@ class ScaledELU(keras.layers.Layer):
         """Returns the activation; same shape and dtype."""
         return scaled_elu(x, SELU["alpha"], SELU["gain"], self.inner, training)
 
+    def on_grid(self, x, source, target):
+        """Returns the activation as the device rounds it; arguments as of `SigmoidGate.on_grid`."""
+        return scaled_elu_on_grid(x, SELU["alpha"], SELU["gain"], self.inner, Operands((source,), target))
+
     def compute_output_spec(self, x, training=None):
         """As the input."""
         return keras.KerasTensor(x.shape, dtype=x.dtype)
@@ -187,8 +239,13 @@ class ScaledELU(keras.layers.Layer):
 class ELUInSteps(Transformed):
     """An ELU layer with another `alpha` than 1."""
 
+    computes_as_device = True
+
     def run_layer(self, inputs, training, **kwargs):
         """Returns the layer's output before it is rounded."""
+        device = operands_on_device(self, training)
+        if device is not None:
+            return scaled_elu_on_grid(inputs, self.layer.alpha, 1.0, self.inner, device)
         return scaled_elu(inputs, self.layer.alpha, 1.0, self.inner, training)
 
 

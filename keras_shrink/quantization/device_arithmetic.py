@@ -17,6 +17,7 @@ from keras_shrink.quantization.learned_steps import LearnedSteps
 from keras_shrink.quantization.ranges import ActivationQuantizer, FixedRange
 from keras_shrink.simulation.arithmetic import high_mul, shift_right
 from keras_shrink.simulation.exponentials import exp_table, shares
+from keras_shrink.simulation.logarithms import log_shares
 from keras_shrink.simulation.roots import unit_rows
 
 _ADDED_BITS = 2.0**20
@@ -24,10 +25,34 @@ _FINE = 2.0**-22  # steps of sums, in steps of the output, below which rounding 
 
 
 @dataclass(frozen=True)
+class Ends:
+    """The range of a tensor that no quantizer rounds, such as a constant.
+
+    Attributes:
+        low: Lower end, at most zero.
+        high: Upper end, at least zero.
+    """
+
+    low: float
+    high: float
+    num_bits = 8
+
+    @classmethod
+    def holding(cls, values):
+        """Returns the range of constants, as the converter has it: with zero in it."""
+        low, high = min(float(np.min(values)), 0.0), max(float(np.max(values)), 0.0)
+        return cls(low, high if high > low else 1.0)
+
+    def ends(self):
+        """Returns both ends."""
+        return self.low, self.high
+
+
+@dataclass(frozen=True)
 class Grid:
     """The integers that a quantizer stands for."""
 
-    quantizer: ActivationQuantizer | FixedRange
+    quantizer: ActivationQuantizer | FixedRange | Ends
 
     @property
     def step(self):
@@ -56,16 +81,15 @@ class Grid:
         # In float32, as `tflite_export.affine.quantize_array` divides.
         whole = away_from_zero(tf.cast(tf.cast(x, tf.float32) / tf.cast(self.step, tf.float32), tf.float64))
         low = self._least - self.zero_point
-        return tf.cast(
-            tf.clip_by_value(whole, low, low + 2.0**self.quantizer.num_bits - 1.0) * self.step, x.dtype
-        )
+        whole = tf.clip_by_value(whole, low, low + 2.0**self.quantizer.num_bits - 1.0)
+        return tf.cast(whole * self.step, x.dtype)
 
     @property
     def _least(self):
         return -(2.0 ** (self.quantizer.num_bits - 1))
 
     def _ends(self):
-        return [tf.convert_to_tensor(end, tf.float32) for end in self.quantizer.ends()]
+        return [end if tf.is_tensor(end) else tf.constant(end, tf.float32) for end in self.quantizer.ends()]
 
 
 @dataclass(frozen=True)
@@ -96,6 +120,11 @@ class Sums:
     def of_product(cls, first: Grid, second: Grid):
         """Products of values of two tensors, or sums of such."""
         return cls(first.step * second.step)
+
+    @classmethod
+    def of_constant(cls, source: Grid, factor):
+        """Products with one number that is no weight."""
+        return cls.of_product(source, Grid(Ends.holding(factor)))
 
     @classmethod
     def of_mean(cls, source: Grid, count: int):
@@ -270,6 +299,22 @@ def softmax(x, grid: Grid):
     distance = tf.reduce_max(whole, -1, keepdims=True) - whole
     exponentials = tf.gather(exp_table(*multiplier_parts(real)), distance)
     return tf.cast(tf.minimum(shares(exponentials, 8), 255.0) / 256.0, tf.float32)
+
+
+def log_softmax(x, grid: Grid):
+    """Returns the logarithm of the softmax over the last axis of values on a grid, in steps of 1/16."""
+    whole = grid.integers(x)
+    below = whole - tf.reduce_max(whole, -1, keepdims=True)
+    significand, exponent = multiplier_parts(tf.minimum(grid.step * 2.0**26, 2.0**31 - 1.0))
+    factor = significand * 2.0 ** (exponent - 31.0)
+    value = log_shares(
+        below,
+        tf.gather(exp_table(significand, exponent), tf.cast(-below, tf.int32)),
+        lambda distance: requantized_wide(distance, factor),
+        lambda distance: requantized_wide(distance, 1.0 / factor),
+        tf.floor(31.0 * 2.0 ** (26.0 - exponent)),
+    )
+    return tf.cast(tf.clip_by_value(value, -255.0, 0.0) / 16.0, tf.float32)
 
 
 def away_from_zero(x):

@@ -2,11 +2,13 @@
 
 from keras_shrink.quantization.activation_in_rounding import ActivationInRounding
 from keras_shrink.quantization.average_forms import AveragedWindows
+from keras_shrink.quantization.depthwise_forms import SaturatedReLU
 from keras_shrink.quantization.device_arithmetic import Grid
 from keras_shrink.quantization.merge_forms import JoinedRanges, NearestUpSampling
-from keras_shrink.quantization.ranges import ActivationQuantizer, FixedRange
 from keras_shrink.quantization.rules import role
 from keras_shrink.weights import Transformed
+
+_TAKING = (JoinedRanges, ActivationInRounding, SaturatedReLU)  # whose rounding is that of what is before
 
 
 def grid_of(flow, key):
@@ -23,8 +25,7 @@ def grid_of(flow, key):
 
 def as_grid(layer):
     """Returns the `Grid` of a layer that rounds to 8 bits, None for any other."""
-    is_one = isinstance(layer, ActivationQuantizer | FixedRange) and layer.num_bits == 8
-    return Grid(layer) if is_one else None
+    return Grid(layer) if hasattr(layer, "ends") and layer.num_bits == 8 else None
 
 
 def maker(flow, key, ability="is_identity"):
@@ -62,7 +63,7 @@ def target_of(flow, call):
         reader = flow.sole_reader(reader.outputs[0])
         if reader is None:
             return None
-    is_its_own = reader is call or isinstance(reader.layer, JoinedRanges | ActivationInRounding)
+    is_its_own = reader is call or isinstance(reader.layer, _TAKING)
     return as_grid(reader.layer.outputs_through[0]) if is_its_own else None
 
 

@@ -15,10 +15,15 @@ import numpy as np
 import tensorflow as tf
 
 from keras_shrink.flow import Call, Flow, trace
-from keras_shrink.quantization.activation_forms import SigmoidGate
 from keras_shrink.quantization.activation_in_rounding import ActivationInRounding
 from keras_shrink.quantization.average_forms import AveragedWindows
-from keras_shrink.quantization.depthwise_forms import AffineAsDepthwise, ReLU6AsDepthwise, scale_and_shift
+from keras_shrink.quantization.depthwise_forms import (
+    AffineAsDepthwise,
+    ReLU6AsDepthwise,
+    SaturatedReLUAsDepthwise,
+    scale_and_shift,
+)
+from keras_shrink.quantization.device_activations import activation_rounding
 from keras_shrink.quantization.device_arithmetic import (
     Grid,
     Operands,
@@ -26,12 +31,10 @@ from keras_shrink.quantization.device_arithmetic import (
     largest_integer,
     largest_weights,
     rescaled,
-    softmax,
 )
 from keras_shrink.quantization.device_grids import as_grid, grid_of, inner, maker, target_of
 from keras_shrink.quantization.fake_quant import SymmetricWeights
 from keras_shrink.quantization.merge_forms import JoinedRanges
-from keras_shrink.quantization.operation_forms import Elementwise
 from keras_shrink.quantization.ranges import ActivationQuantizer
 from keras_shrink.quantization.recurrence import Recurrent
 from keras_shrink.quantization.separable_forms import SeparableAsTwo
@@ -45,6 +48,7 @@ _LINEAR = (
     keras.layers.Dense,
     keras.layers.DepthwiseConv1D,
     keras.layers.DepthwiseConv2D,
+    keras.layers.EinsumDense,
 )
 _GLOBAL = (keras.layers.GlobalAveragePooling1D, keras.layers.GlobalAveragePooling2D)
 
@@ -63,7 +67,7 @@ def device_roundings(model) -> dict[int, Callable]:
     flow = trace(model)
     often = collections.Counter(id(call.layer) for call in flow.calls)
     once = [call for call in flow.calls if often[id(call.layer)] == 1]
-    found = [_rounding(flow, call) for call in once] + [_activation_rounding(flow, call) for call in once]
+    found = [_rounding(flow, call) for call in once] + [activation_rounding(flow, call) for call in once]
     return {id(layer): function for layer, function in filter(None, found)}
 
 
@@ -81,12 +85,11 @@ def _rounding(flow: Flow, call: Call):
     target = target_of(flow, call) if isinstance(wrapper, Transformed) else None
     if target is None:
         return None
-    by_layer = _joined_rounding if isinstance(wrapper, JoinedRanges) else _bent_rounding
-    function = by_layer(flow, call, target)
-    if function is not None:
-        return wrapper, function
+    if isinstance(wrapper, JoinedRanges):
+        function = _joined_rounding(flow, call, target)
+        return function and (wrapper, function)
     operator = _operator(flow, call)
-    return None if operator is None else (wrapper, lambda result, _: rescaled(result, operator(), target))
+    return operator and (wrapper, lambda result, _: rescaled(result, operator(), target))
 
 
 def _averaged(flow, call):
@@ -101,34 +104,6 @@ def _averaged(flow, call):
     return wrapper, lambda _, x: wrapper.on_grid(wrapper.layer(target.nearest(x)), x, target)
 
 
-def _activation_rounding(flow, call):
-    """As `_rounding`, for the activation behind the first rounding of a layer's result, or instead of it."""
-    wrapper, ends = call.layer, getattr(call.layer, "outputs_through", ())
-    if not ends or wrapper.compute_dtype != "float32":
-        return None
-    chain = [inner(wrapper), *ends]
-    position = next((i for i, layer in enumerate(chain) if _is_exact_activation(layer)), None)
-    if position is None:
-        return None
-    activation = chain[position]
-    source = as_grid(chain[position - 1]) if position > 1 else grid_of(flow, call.inputs[0])
-    target = as_grid(ends[-1])
-    if source is None or target is None:
-        return None
-    changed = activation if position else wrapper
-    if isinstance(activation, SigmoidGate):
-        return changed, lambda _, x: activation.on_grid(x, source, target)
-    return changed, lambda _, x: softmax(x, source)
-
-
-def _is_exact_activation(layer):
-    """Whether an activation is one that can be computed as the device does."""
-    if isinstance(layer, keras.layers.Softmax):
-        return layer.axis == -1
-    is_softmax = isinstance(layer, keras.layers.Activation) and layer.activation is keras.activations.softmax
-    return is_softmax or isinstance(layer, SigmoidGate)
-
-
 def _stepwise(flow, call):
     """As `_rounding`, for a layer that computes in steps."""
     grids = [grid_of(flow, key) for key in call.inputs]
@@ -139,25 +114,6 @@ def _stepwise(flow, call):
     if target is None and not isinstance(call.layer, Recurrent | SeparableAsTwo):
         return None
     return call.layer, Operands(tuple(grids), target)
-
-
-def _bent_rounding(flow, call, target):
-    """Returns the function for a line with another slope below zero; None for other activations."""
-    wrapper, source = call.layer, grid_of(flow, call.inputs[0])
-    is_bent = isinstance(wrapper.layer, keras.layers.LeakyReLU | keras.layers.PReLU)
-    if not is_bent or source is None or len(wrapper.outputs_through) > 1:
-        return None
-
-    def bent(result, inputs):
-        if isinstance(wrapper.layer, keras.layers.PReLU):
-            below = Sums.of_kernel(source, wrapper, "alpha", wrapper.transformed("alpha"))
-        else:
-            below = Sums(source.step * float(np.float32(wrapper.layer.negative_slope)))
-        return tf.where(
-            inputs < 0, rescaled(result, below, target), rescaled(result, Sums(source.step), target)
-        )
-
-    return bent
 
 
 def _joined_rounding(flow, call, target):
@@ -193,8 +149,6 @@ def _operator(flow, call):
     wrapper, source = call.layer, grid_of(flow, call.inputs[0])
     if source is None:
         return None
-    if isinstance(inner(wrapper), Elementwise):
-        return _bare_product(flow, call, source)
     if not isinstance(wrapper, Transformed):
         return None
     if isinstance(wrapper, AffineAsDepthwise):
@@ -202,7 +156,7 @@ def _operator(flow, call):
     if isinstance(wrapper, SeparableAsTwo) and normalization is not None:
         between = as_grid(wrapper.inner[0])
         return between and (lambda: _linear(wrapper, normalization, between, "pointwise_kernel"))
-    if isinstance(wrapper, ReLU6AsDepthwise):
+    if isinstance(wrapper, ReLU6AsDepthwise | SaturatedReLUAsDepthwise):
         return _copied(flow, call.inputs[0])
     if type(wrapper) is ActivationInRounding:
         return lambda: Sums(source.step)
@@ -215,29 +169,9 @@ def _operator(flow, call):
         count = int(np.prod(call.shapes[0][1:-1]))
         return lambda: Sums.of_mean(source, count)
     chain = wrapper.weight_transforms.get("kernel", ())
-    if not _is_linear(wrapper.layer) or not chain or not isinstance(chain[-1], SymmetricWeights):
+    if type(wrapper.layer) not in _LINEAR or not chain or not isinstance(chain[-1], SymmetricWeights):
         return None
     return lambda: _linear(wrapper, normalization, source)
-
-
-def _bare_product(flow, call, source):
-    """As `_operator`, for `x * y` and the like; None for bare sums, which need no more than float32."""
-    operation = inner(call.layer)
-    if operation.kind != "multiply":
-        return None
-    if operation.constant is None:
-        other = grid_of(flow, call.inputs[1])
-        return None if other is None else lambda: Sums.of_product(source, other)
-    largest = float(np.max(np.abs(operation.constant)))
-    return lambda: Sums.of_factors(source, tf.constant(largest)) if largest else Sums(source.step)
-
-
-def _is_linear(layer):
-    """Whether a layer sums products with a kernel whose last axis are the channels of its output."""
-    is_matrix = type(layer) is keras.layers.EinsumDense and len(layer.kernel.shape) == 2
-    return type(layer) in _LINEAR or (
-        is_matrix and layer.equation.endswith(layer.equation.split("->")[0][-1])
-    )
 
 
 def _folds(layer):
@@ -255,5 +189,8 @@ def _linear(wrapper, normalization, source, name="kernel"):
     if normalization is not None:
         scale, shift = (tf.reshape(x, [-1]) for x in scale_and_shift(normalization, 1))
         ends, offset = ends * tf.abs(scale), offset * scale + shift
+    if isinstance(wrapper.layer, keras.layers.EinsumDense) and rounding.reduce_axes is not None:
+        made = wrapper.layer.kernel.shape[len(rounding.reduce_axes) :]
+        ends, offset = tf.reshape(ends, made), tf.broadcast_to(offset, made)
     # As the converter has it: from the largest weight after rounding and folding.
     return Sums.of_weights(source, ends, offset, end=largest_integer(rounding))

@@ -50,7 +50,7 @@ class ChainedMerge(Transformed):
         share = 1.0 / len(inputs)
         if on_device is None:
             return result * share
-        return brought(result * share, Sums.of_factors(grid, tf.constant(share)), on_device.target)
+        return brought(result * share, Sums.of_constant(grid, share), on_device.target)
 
 
 def _made_of(kind, operands, grids):

@@ -4,6 +4,17 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_shrink.quantization.device_arithmetic import (
+    Ends,
+    Grid,
+    Sums,
+    Terms,
+    brought,
+    operands_on_device,
+)
+from keras_shrink.weights import Transformed
+from tflite_export.fixed_point import round_half_away
+
 
 @keras.saving.register_keras_serializable("keras_shrink")
 class Elementwise(keras.layers.Layer):
@@ -12,7 +23,7 @@ class Elementwise(keras.layers.Layer):
     Args:
         kind: Name of a function of `keras.ops` of two arguments: `"add"`, `"multiply"`, ...
         constant: The other operand where there is only one tensor, a number or an array; an array is
-            rounded like weights, with one scale. Defaults to None.
+            rounded like activations. Defaults to None.
         constant_first: Whether the constant is the left operand.
     """
 
@@ -29,9 +40,28 @@ class Elementwise(keras.layers.Layer):
         """Returns the result for one tensor, or for a list of two."""
         operands = list(inputs) if isinstance(inputs, list | tuple) else [inputs]
         if self.constant is not None:
-            constant = tf.constant(_on_grid(self.constant), operands[0].dtype)
-            operands.insert(0 if self.constant_first else 1, constant)
+            operands.insert(self._place, tf.constant(_on_grid(self.constant), operands[0].dtype))
         return getattr(keras.ops, self.kind)(*operands)
+
+    @property
+    def _place(self):
+        return 0 if self.constant_first else 1
+
+    def made_of(self, operands, grids):
+        """Returns what a device adds or multiplies.
+
+        Args:
+            operands: The tensors.
+            grids: Their grids.
+        """
+        operands, grids = list(operands), list(grids)
+        if self.constant is not None:
+            operands.insert(self._place, tf.constant(_on_grid(self.constant), tf.float32))
+            grids.insert(self._place, Grid(Ends.holding(self.constant)))
+        if self.kind == "multiply":
+            return Sums.of_product(*grids)
+        first, second = operands
+        return Terms(first, -second if self.kind == "subtract" else second, tuple(grids))
 
     def get_config(self):
         """All settings."""
@@ -44,10 +74,13 @@ class Elementwise(keras.layers.Layer):
 
 
 def _on_grid(constant):
-    """Returns a constant as the converter rounds it: a number is exact, an array has 255 levels."""
-    wide = np.asarray(constant, np.float64)
-    scale = np.abs(wide).max() / 127
-    return np.round(wide / scale) * scale if wide.size > 1 and scale else wide
+    """Returns a constant as the converter rounds it: a number is exact, an array has 255 steps."""
+    wide, ends = np.asarray(constant, np.float64), Ends.holding(constant)
+    if wide.size == 1:
+        return wide
+    step = (ends.high - ends.low) / 255.0
+    zero = round_half_away(-128.0 - ends.low / step)
+    return (np.clip(round_half_away(wide / step) + zero, -128, 127) - zero) * float(np.float32(step))
 
 
 @keras.saving.register_keras_serializable("keras_shrink")
@@ -79,9 +112,35 @@ class Applied(keras.layers.Layer):
         }
         return getattr(keras.ops, self.kind)(*tensors, **arguments)
 
+    def made_of(self, operands, grids):
+        """Returns what a device sums, as `Elementwise.made_of`."""
+        if self.kind == "matmul":
+            return Sums.of_product(*grids)
+        if self.kind != "mean":
+            return Sums(grids[0].step)
+        shape = operands[0].shape
+        return Sums.of_mean(
+            grids[0], int(np.prod([shape[axis] for axis in np.ravel(self.arguments["axis"])]))
+        )
+
     def get_config(self):
         """Name and arguments."""
         return {**super().get_config(), "kind": self.kind, "arguments": self.arguments}
+
+
+@keras.saving.register_keras_serializable("keras_shrink")
+class RoundedOperation(Transformed):
+    """An `Elementwise` or `Applied` layer whose result is not on the grid of its input."""
+
+    computes_as_device = True
+
+    def run_layer(self, inputs, training, **kwargs):
+        """Returns the layer's output before it is rounded."""
+        result, device = super().run_layer(inputs, training, **kwargs), operands_on_device(self, training)
+        if device is None:
+            return result
+        operands = inputs if isinstance(inputs, list | tuple) else [inputs]
+        return brought(result, self.layer.made_of(operands, device.grids), device.target)
 
 
 @keras.saving.register_keras_serializable("keras_shrink")

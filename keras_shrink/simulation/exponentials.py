@@ -30,18 +30,24 @@ def exp_table(significand, exponent):
     farthest = tf.floor(31.0 * 2.0**_FRACTION_BITS / step)
     counts = distance <= farthest
     scaled = high_mul(-tf.where(counts, distance, tf.zeros_like(distance)) * step, significand)
-    return tf.where(counts, _exp_on_negative(scaled), tf.zeros_like(scaled))
+    return tf.where(counts, exp_on_negative(scaled, 31 - _FRACTION_BITS), tf.zeros_like(scaled))
 
 
-def _exp_on_negative(value):
-    """`exp` of Q5.26 values that are not positive: of a remainder in [-1/4, 0), times powers."""
-    quarter = 2.0 ** (_FRACTION_BITS - 2)
+def exp_on_negative(value, integer_bits):
+    """Returns `exp` in Q0.31 of values that are not positive: of a remainder in [-1/4, 0), times powers.
+
+    Args:
+        value: Whole numbers as float64, with `31 - integer_bits` bits of fraction.
+        integer_bits: At most 5.
+    """
+    fraction_bits = 31 - integer_bits
+    quarter = 2.0 ** (fraction_bits - 2)
     remainder = tf.math.floormod(value, quarter) - quarter
-    result = _exp_near_minus_one_eighth(remainder * 2.0 ** (31 - _FRACTION_BITS))
+    result = _exp_near_minus_one_eighth(remainder * 2.0**integer_bits)
     whole = remainder - value
-    for power in range(-2, 31 - _FRACTION_BITS):
+    for power in range(-2, integer_bits):
         factor = float(round(math.exp(-(2.0**power)) * 2.0**31))
-        is_set = tf.math.floormod(tf.floor(whole * 2.0 ** -(_FRACTION_BITS + power)), 2.0) == 1.0
+        is_set = tf.math.floormod(tf.floor(whole * 2.0 ** -(fraction_bits + power)), 2.0) == 1.0
         result = tf.where(is_set, high_mul(result, factor), result)
     return tf.where(value == 0.0, _LARGEST, result)
 
@@ -72,10 +78,15 @@ def shares(exponentials, bits):
 
 
 def one_over_one_plus(x):
-    """Returns 1 / (1 + x) in Q0.31 for x in [0, 1) in Q0.31: three Newton steps."""
+    """Returns 1 / (1 + x) in Q0.31 for x in [0, 1) in Q0.31."""
+    return shift_left(two_over_one_plus(x), 1)
+
+
+def two_over_one_plus(x):
+    """Returns 2 / (1 + x) in Q2.29 for x in [0, 1) in Q0.31: three Newton steps."""
     half = tf.floor((x + 2.0**31) / 2)
     result = 1515870810.0 + high_mul(half, -1010580540.0)
     for _ in range(3):
         error = 2.0**29 - high_mul(half, result)
         result = result + shift_left(high_mul(result, error), 2)
-    return shift_left(result, 1)
+    return result

@@ -5,15 +5,13 @@ import tensorflow as tf
 
 from keras_shrink.simulation.arithmetic import (
     floor_log2,
-    high_mul,
     requantize,
     saturate,
-    shift_left,
-    shift_right,
     wide,
 )
-from keras_shrink.simulation.exponentials import one_over_one_plus, shares
+from keras_shrink.simulation.exponentials import shares
 from keras_shrink.simulation.kernel import emitted, simulates
+from keras_shrink.simulation.logarithms import log_shares
 from keras_shrink.simulation.roots import unit_rows
 from tflite_export.c.ops.softmax import exp_table
 from tflite_export.fixed_point import LIMITS, Multiplier
@@ -84,38 +82,20 @@ def log_softmax(node):
     p = emitted(node).params
     exps = _exps(p)
 
+    def to_fine(value):
+        return requantize(value, p["multiplier"], p["shift"], 1 << 31)
+
+    def to_steps(value):
+        return requantize(value, p["inverse_multiplier"], p["inverse_shift"], 1 << 31)
+
     def run(operands):
         x = wide(operands(0))
         below = x - tf.reduce_max(x, -1, keepdims=True)
-        sums = tf.reduce_sum(shift_right(_exponentials(operands(0), exps), 12), -1, keepdims=True)
-        logarithm = _log_q12(sums)
-        least = requantize(logarithm - 2.0**31, p["inverse_multiplier"], p["inverse_shift"], 1 << 31)
-        least = tf.maximum(least, -p["farthest"] - 1.0)
-        scaled = requantize(tf.maximum(below, -p["farthest"] - 0.0), p["multiplier"], p["shift"], 1 << 31)
-        value = shift_right(scaled - logarithm, 22) + 127.0
-        return saturate(tf.where(below > least, value, -128.0 * tf.ones_like(value)), "int8")
+        exponentials = _exponentials(operands(0), exps)
+        value = log_shares(below, exponentials, to_fine, to_steps, float(p["farthest"]))
+        return saturate(value + 127.0, "int8")
 
     return run
-
-
-def _log_q12(value):
-    """The natural logarithm in Q5.26 of numbers of at least 1 in Q12.19."""
-    zeros = 31.0 - floor_log2(value)
-    root_half, center = 1518500250.0, 1805811301.0
-    first = shift_left(high_mul(shift_left(value, zeros - 1), root_half), 1)
-    first_power = (12 - zeros) * 2.0**25 + 2.0**23
-    room = 30.0 - floor_log2(high_mul(value, root_half))
-    second = shift_left(value, room)
-    second_power = (12 - room) * 2.0**25 - 2.0**23
-    mantissa, power = tf.minimum(first, second), tf.maximum(first_power, second_power)
-    mean = tf.floor((mantissa + center + 1) / 2)
-    q = 2 * (mantissa - center)
-    squared = high_mul(q, q)
-    numerator = high_mul(q, mantissa) + high_mul(high_mul(q, squared), 117049297.0)
-    inner = 1057819769.0 + q + high_mul(squared, 127690142.0)
-    denominator = high_mul(mean, inner) + high_mul(q, 638450708.0)
-    quotient = high_mul(shift_right(numerator, 6), one_over_one_plus(denominator))
-    return shift_left(high_mul(power, 1488522236.0) + quotient, 1)
 
 
 @simulates("L2_NORMALIZATION")

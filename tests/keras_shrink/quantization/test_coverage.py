@@ -278,9 +278,6 @@ NETWORKS = {
     "activation operations": lambda: on_series(activation_operations),
     "nested operations": lambda: on_series(nested),
 }
-# Bare operations and ReLUs of another largest value round in float32, and what is behind them makes one step
-# several of the output's.
-MOST_STEPS = {"saturated": 5, "shape operations": 8}
 # A normalized value has the scale 1/128.
 NOISE = {"layer normalization": 2e-3, "group normalization": 2e-3}
 
@@ -303,8 +300,7 @@ def test_the_device_computes_what_training_shows(name):
     tflite = te.convert(quantized)
     assert {tensor.dtype for tensor in tflite.graph.main.tensors} <= {"int8", "int32"}
     result = te.verify(tflite, x, quantized)
-    assert result.keras[0].max_steps <= MOST_STEPS.get(name, 2)
-    assert result.keras[0].mean_steps < 0.5
+    assert result.keras[0].differing == 0
     assert [difference.differing for difference in result.compiled_c] == [0]
     promised, computed = model.predict(x, verbose=0), quantized.predict(x, verbose=0)
     assert np.mean((promised - computed) ** 2) < NOISE.get(name, 1e-3) * np.mean(promised**2) + 1e-9

@@ -91,7 +91,33 @@ def recurrent_network():
     return keras.Model(inputs, layers.SimpleRNN(4, go_backwards=True, use_bias=False)(x))
 
 
+def bare_network():
+    """Operations that are no layers, one behind the other, and ReLUs of all kinds."""
+    inputs = keras.Input((8, 6))
+    x = layers.Dense(6)(inputs)
+    y = keras.ops.relu6(keras.ops.relu(inputs + x) - x * 0.3)
+    y = layers.ReLU(1.0)(1.5 - y * y) + np.linspace(-1, 1, 6, dtype="float32")
+    y = layers.ReLU(2.0)(layers.MaxPooling1D(1)(y)) * np.linspace(0.2, 2, 6, dtype="float32")
+    y = layers.ReLU(6.0)(layers.ZeroPadding1D(1)(y - keras.ops.mean(y, axis=1, keepdims=True)))
+    y = layers.EinsumDense("abc,cde->abde", (None, 2, 5), bias_axes="de")(y)
+    z = keras.ops.absolute(layers.Conv1DTranspose(10, 3, activation="relu6")(layers.Reshape((10, 10))(y)))
+    return keras.Model(inputs, keras.ops.sum(keras.ops.matmul(z, keras.ops.transpose(z, (0, 2, 1))), axis=1))
+
+
+def curved_network():
+    """Activations of all kinds."""
+    inputs = keras.Input((8, 6))
+    x = inputs
+    for name in ("elu", "hard_silu", "leaky_relu", "selu", "hard_sigmoid", "silu", "softplus", "tanh"):
+        x = layers.Dense(12, activation=name)(x)
+    x = layers.ReLU(negative_slope=0.3)(layers.Dense(6)(layers.ELU(0.5)(layers.Dense(8)(x))))
+    x = x * layers.Activation("sigmoid")(inputs)
+    return keras.Model(inputs, layers.Dense(5, activation="log_softmax")(x))
+
+
 NETWORKS = {
+    "bare": bare_network,
+    "curved": curved_network,
     "residual": lambda: residual_network(activation="linear"),
     "strided": strided_network,
     "series": series_network,
@@ -127,13 +153,18 @@ def on_device(model, x):
         ("strided", ks.Int8()),
         ("strided", ks.Int8(per_channel=False)),
         ("series", ks.Int8()),
+        ("bare", ks.Int8()),
+        ("curved", ks.Int8()),
     ],
 )
 def test_predictions_are_the_integers_of_the_device(name, config):
     model, x = calibrated(name, config)
     computed, made = on_device(model, x)
-    np.testing.assert_array_equal(quantize_array(model.predict(x, verbose=0), made), computed)
-    plain = quantize_array(np.asarray(model(x)), made)
+    shown, plain = (
+        quantize_array(y, made).reshape(computed.shape)
+        for y in (model.predict(x, verbose=0), np.asarray(model(x)))
+    )
+    np.testing.assert_array_equal(shown, computed)
     assert np.abs(plain.astype(int) - computed).max() > 0  # else this test could not fail
 
 
