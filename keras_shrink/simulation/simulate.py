@@ -18,9 +18,10 @@ def simulate(model, representative_data=None, *, dequantize=True):
     """Returns a `keras.Model` that computes the integers of TFLM bit for bit, in batches.
 
     Use it to evaluate what will run on the device, whatever the operators: `evaluate` of a quantized Keras
-    model rounds as the device does, but for the tables of activations, where now and then a value falls on
-    the neighbouring step. The model is converted, and every operator of the file is computed
-    with the integer arithmetic of TFLM's reference kernels, several times faster than TFLM itself.
+    model rounds as the device does, but for layers used at several places and the activations within steps
+    of recurrent layers, where now and then a value falls on the neighbouring step. The model is converted,
+    and every operator of the file is computed with the integer arithmetic of TFLM's reference kernels,
+    several times faster than TFLM itself.
 
     Each sample starts from the file's initial state where it keeps state. The result has no weights to
     train. It can be saved; it holds the file.

@@ -177,7 +177,7 @@ def test_layers_of_several_operators_predict_the_integers_of_the_device(name):
     shown, plain = (
         quantize_array(y, made).astype(int) for y in (model.predict(x, verbose=0), np.asarray(model(x)))
     )
-    # Activations come from tables on the device, in which now and then a value is the neighbouring one.
+    # Within recurrent layers activations are computed in float32, where now and then a value is the next one.
     assert np.abs(shown - computed).max() <= 1
     assert np.mean(shown != computed) < 0.002
     assert np.mean(plain != computed) > 0.005  # else this test could not fail
