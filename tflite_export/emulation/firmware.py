@@ -106,13 +106,13 @@ def build(model: ModelFolder, core: Core, work, *, samples=(), toolchain="zig", 
         EmulationError: If the compiler is missing or refuses the code, or the image does not fit.
     """
     work = Path(work)
-    (work / "model.h").write_text(
+    (work / "emulated_model.h").write_text(
         f'#include "{model.name}.h"\n#define TE_MODEL(function) {model.name}_##function\n', encoding="utf-8"
     )
     main, marks = "main.c", "marks.h"
     if core.qemu_command:
         main, marks = "main_qemu.c", "marks_qemu.h"
-        (work / "samples.h").write_text(_samples(model, samples), encoding="utf-8")
+        (work / "emulated_samples.h").write_text(_samples(model, samples), encoding="utf-8")
     script = work / "memory.ld"
     script.write_text(_script(core), encoding="utf-8")
     elf = work / "firmware.elf"

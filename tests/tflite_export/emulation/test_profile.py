@@ -115,8 +115,9 @@ def test_a_model_that_tflm_refuses_is_not_compared(monkeypatch):
     assert profile.instructions > 0
 
 
-def test_a_folder_of_c_runs_with_given_samples(tmp_path):
-    write_c(dense(), "net", tmp_path, self_test=False)
+@pytest.mark.parametrize("name", ["net", "model", "samples", "main"])
+def test_a_folder_of_c_runs_with_given_samples(tmp_path, name):
+    write_c(dense(), name, tmp_path, self_test=False)
     samples = np.arange(24, dtype=np.int8).reshape(2, 12)
     profile = emulate(tmp_path, samples=samples)
     np.testing.assert_array_equal(profile.outputs[0], tflm.run(dense(), samples)[0])

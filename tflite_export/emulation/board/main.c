@@ -1,5 +1,5 @@
 /* Keeps the model in the image; the emulator calls its functions itself. */
-#include "model.h"
+#include "emulated_model.h"
 
 int main(void) {
   for (;;) {

@@ -1,8 +1,8 @@
 /* Runs the model on the samples that are linked in, and prints what it counted and what came out. */
 #include <stdint.h>
 
-#include "model.h"
-#include "samples.h"
+#include "emulated_model.h"
+#include "emulated_samples.h"
 
 static uint32_t te_marks[TE_MARKS], te_previous;
 
