@@ -259,6 +259,7 @@ def _treat(copy, original, treatment: Treatment, config, kept):
         weights[name] = [*chain, rounding]
     outputs = _outputs(copy, treatment, config)
     inner = [observed_range(config, f"inner_range_{i}") for i in range(known.inner_ranges)]
+    # What a reader rounds is wrapped too: evaluation rounds it where it is computed.
     if weights or outputs or known.form is not Transformed or not known.same_range:
         return known.form.planned(copy, treatment, weights=weights, outputs=outputs, inner=inner)
     return copy

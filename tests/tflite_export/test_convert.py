@@ -59,7 +59,7 @@ def test_scales_of_activations_are_the_trained_ones(qat, tflite):
 
 def test_weights_are_the_trained_ones_with_normalization_folded_in(qat, tflite):
     kernel = qat.get_layer("stem").transformed("kernel").numpy()
-    norm = qat.get_layer("stem_norm")
+    norm = qat.get_layer("stem_norm").layer
     factor = norm.gamma.numpy() / np.sqrt(norm.moving_variance.numpy() + norm.epsilon)
     stem = next(op for op in tflite.graph.main.ops if op.code == "CONV_2D")
     weight = tflite.graph.main.tensors[stem.inputs[1]]

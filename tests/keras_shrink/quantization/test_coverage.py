@@ -308,7 +308,7 @@ def test_the_device_computes_what_training_shows(name):
     # Every form trains as well.
     quantized.compile("sgd", "mse")
     quantized.fit(x, promised, verbose=0)
-    assert np.isfinite(quantized.predict(x, verbose=0)).all()
+    assert all(np.isfinite(weight).all() for weight in quantized.get_weights())
 
 
 @pytest.mark.parametrize(

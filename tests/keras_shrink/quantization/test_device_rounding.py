@@ -82,7 +82,7 @@ def operations_network():
 
 def recurrent_network():
     """Layers with a memory in all their forms."""
-    inputs = keras.Input((8, 6))
+    inputs = keras.Input((4, 6))
     x = layers.Bidirectional(layers.LSTM(4, return_sequences=True))(inputs)
     x = layers.GRU(5, return_sequences=True)(x)
     x = layers.GRU(5, reset_after=False, return_sequences=True)(x)

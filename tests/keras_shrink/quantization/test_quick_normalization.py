@@ -87,6 +87,6 @@ def test_a_quantized_model_trains_with_it_and_keeps_its_weights():
         [keras.Input(SHAPE), layers.Conv2D(4, 1), layers.BatchNormalization(name="norm"), layers.ReLU()]
     )
     model.get_layer("norm").gamma.assign([1.0, 2.0, 3.0, 4.0])
-    norm = ks.quantize(model).get_layer("norm")
+    norm = ks.quantize(model).get_layer("norm").layer
     assert isinstance(norm, QuickNormalization)
     assert norm.gamma.numpy().tolist() == [1.0, 2.0, 3.0, 4.0]
