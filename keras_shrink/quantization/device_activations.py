@@ -56,10 +56,7 @@ def _computed(activation, is_alone):
     if isinstance(activation, keras.layers.ELU):
         return _by_name("elu") if activation.alpha == 1 else None
     if isinstance(activation, keras.layers.LeakyReLU | keras.layers.ReLU):
-        slope = float(np.float32(activation.negative_slope))
-        return (
-            (lambda x, source, target: _bent(x, source, Sums(source.step * slope), target)) if slope else None
-        )
+        return _with_slope(activation.negative_slope) if activation.negative_slope else None
     if not isinstance(activation, keras.layers.Activation):
         return None
     name = activation_name(activation.activation)
@@ -72,11 +69,15 @@ def _by_name(name):
     if name in TABLES:
         return lambda x, source, target: looked_up(name, x, source, target)
     if name == "leaky_relu":
-        slope = float(np.float32(_SLOPE))
-        return lambda x, source, target: _bent(x, source, Sums(source.step * slope), target)
+        return _with_slope(_SLOPE)
     if name == "relu":
         return lambda x, source, target: rescaled(tf.nn.relu(x), Sums(source.step), target)
     return None
+
+
+def _with_slope(slope):
+    slope = float(np.float32(slope))
+    return lambda x, source, target: _bent(x, source, Sums(source.step * slope), target)
 
 
 def _slopes(wrapper):

@@ -325,3 +325,8 @@ def away_from_zero(x):
 def stored(scale):
     """A scale as a file stores it, back in float64."""
     return tf.cast(tf.cast(scale, tf.float32), tf.float64)
+
+
+def within_int16(value):
+    """Returns values limited to those of 16 bits."""
+    return tf.clip_by_value(value, -32768.0, 32767.0)

@@ -6,7 +6,7 @@ import functools
 
 import tensorflow as tf
 
-from keras_shrink.quantization.device_arithmetic import Grid, requantized, requantized_wide
+from keras_shrink.quantization.device_arithmetic import Grid, requantized, requantized_wide, within_int16
 from keras_shrink.simulation.arithmetic import every, look_up, wide
 from tflite_export.c.ops.logistic import sigmoid_table
 from tflite_export.fixed_point_functions import logistic_q15, tanh_q15
@@ -35,7 +35,7 @@ def gate_sums(x, grid: Grid, kernel, scales, bias=None):
     scale = grid.step * wide(scales)
     if bias is not None:
         sums += wide(tf.round(bias / tf.cast(scale, tf.float32)))
-    return _int16(requantized(sums, scale / _GATE_STEP))
+    return within_int16(requantized(sums, scale / _GATE_STEP))
 
 
 def next_state(gates, cell, cell_step, hidden: Grid):
@@ -48,11 +48,11 @@ def next_state(gates, cell, cell_step, hidden: Grid):
         hidden: Grid of the hidden state.
     """
     logistic, tanh = _tables()
-    accept, forget, new, show = tf.split(_int16(gates), 4, axis=-1)
+    accept, forget, new, show = tf.split(within_int16(gates), 4, axis=-1)
     accept, forget, show = (look_up(logistic, gate, "int16") for gate in (accept, forget, show))
     kept = requantized_wide(forget * wide(cell) / cell_step, 2.0**-15)
     added = requantized_wide(accept * look_up(tanh, new, "int16"), 2.0**-30 / cell_step)
-    cell = _int16(_int16(kept) + _int16(added))
+    cell = within_int16(within_int16(kept) + within_int16(added))
     shown = requantized_wide(_tangent(cell, cell_step) * show, 2.0**-30 / hidden.step)
     shown = tf.clip_by_value(shown, -128.0 - hidden.zero_point, 127.0 - hidden.zero_point)
     return tf.cast(shown * hidden.step, tf.float32), tf.cast(cell * cell_step, tf.float32)
@@ -68,7 +68,3 @@ def _tangent(cell, cell_step):
     between = low * 256.0 + (size - place * 256.0) * (high - low)
     value = tf.where(size < 255 * 256.0, between, 65535.0 * 256.0) - 2.0**23
     return tf.floor(tf.where(units >= 0, value + 128.0, 127.0 - value) / 256.0)
-
-
-def _int16(value):
-    return tf.clip_by_value(value, -32768.0, 32767.0)

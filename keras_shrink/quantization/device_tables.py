@@ -7,6 +7,7 @@ from keras_shrink.quantization.device_arithmetic import (
     away_from_zero,
     multiplier_parts,
     requantized_wide,
+    within_int16,
 )
 from keras_shrink.simulation.arithmetic import shift_left, shift_right
 from keras_shrink.simulation.exponentials import exp_on_negative, one_over_one_plus, two_over_one_plus
@@ -66,9 +67,9 @@ def _hard_silu(whole, source, target):
     output_factor, output_exponent = _int16_parts(fine / target.step)
     unit_factor, unit_exponent = _int16_parts(fine * (32768.0 / 3.0))
     x = whole * 128.0
-    raised = _int16(x * 2.0 ** tf.maximum(unit_exponent - 1.0, 0.0))
+    raised = within_int16(x * 2.0 ** tf.maximum(unit_exponent - 1.0, 0.0))
     gate = _high_mul_int16(tf.where(unit_exponent > 0, raised, x), unit_factor)
-    gate = tf.where(unit_exponent > 0, _int16(gate * 2.0), gate)
+    gate = tf.where(unit_exponent > 0, within_int16(gate * 2.0), gate)
     gate = shift_right(gate, tf.maximum(-unit_exponent, 0.0))
     gate = tf.floor((gate + 32768.0) / 2.0)
     product = gate * _high_mul_int16(x, output_factor)
@@ -87,11 +88,7 @@ def _high_mul_int16(a, b):
     product = a * b
     half = 2.0**14 * tf.ones_like(product)
     nudged = product + tf.where(product >= 0, half, 1.0 - half)
-    return _int16(tf.sign(nudged) * tf.floor(tf.abs(nudged) * 2.0**-15))
-
-
-def _int16(value):
-    return tf.clip_by_value(value, -32768.0, 32767.0)
+    return within_int16(tf.sign(nudged) * tf.floor(tf.abs(nudged) * 2.0**-15))
 
 
 TABLES = {"sigmoid": _sigmoid, "tanh": _tanh, "elu": _elu, "hard_silu": _hard_silu}

@@ -174,9 +174,8 @@ def _joins_further_on(flow: _Known, key: int) -> bool:
 
 
 def _has_a_scale_of_its_own(known: Role) -> bool:
-    if known.prescribed_range is not None or known.has_own_scale or known.joins_ranges:
-        return True
-    if known.rounds_before_joins:
+    is_told = known.has_own_scale or known.joins_ranges or known.rounds_before_joins
+    if is_told or known.prescribed_range is not None:
         return True
     # Rounded in front of its activation or within it, a layer is rounded behind it too.
     is_split = known.splits_activation or known.activation not in FUSED
