@@ -123,8 +123,8 @@ def _joined_rounding(flow, call, target):
     """
     wrapper, roundings = call.layer, {}
     for position, key in enumerate(call.inputs):
-        copied = _copied(flow, key)
-        if position in wrapper.again and copied is not None:
+        copied = _copied(flow, key, wrapper.factor(position)) if position in wrapper.again else None
+        if copied is not None:
             roundings[position] = lambda x, copied=copied: rescaled(x, copied(), target)
         elif maker(flow, key, "same_range") is None:
             roundings[position] = target.nearest
@@ -133,10 +133,10 @@ def _joined_rounding(flow, call, target):
     return lambda _, inputs: wrapper.layer([roundings.get(i, tf.identity)(x) for i, x in enumerate(inputs)])
 
 
-def _copied(flow, key):
+def _copied(flow, key, factor=1.0):
     """As `_operator`, for a tensor that is brought to another scale."""
     grid = grid_of(flow, key)
-    return None if grid is None else lambda: Sums.of_factors(grid, tf.constant(1.0))
+    return None if grid is None else lambda: Sums.of_factors(grid, tf.constant(factor))
 
 
 def _operator(flow, call):

@@ -67,17 +67,23 @@ class JoinedRanges(Transformed):
 
     An input that nobody else reads is rounded here for the first time. One that is read elsewhere
     has a scale of its own by then and is rounded again, to that of the output: on the device by a
-    depthwise convolution by 1, since the converter knows no other way to change a scale.
+    depthwise convolution by 1, since the converter knows no other way to change a scale. It takes equal
+    operators for one, which cannot have two scales; so where other operators do the same to the tensor, a
+    convolution has a number of its own, and is by as many steps of float32 above 1.
 
     Args:
         layer: The joining layer; the last of `outputs` rounds its output.
-        again: Positions of the inputs that are rounded again.
+        again: Positions of the inputs that are rounded again, or pairs of position and number.
         **kwargs: As `Transformed`.
     """
 
     def __init__(self, layer, *, again=(), **kwargs):
         super().__init__(layer, **kwargs)
-        self.again = tuple(again)
+        self.again = dict((entry, 0) if isinstance(entry, int) else tuple(entry) for entry in again)
+
+    def factor(self, position):
+        """Returns what an input that is rounded again is multiplied with, a float32 number."""
+        return 1.0 + self.again[position] * 2.0**-23
 
     @classmethod
     def planned(cls, layer, treatment, **parts):
@@ -89,12 +95,15 @@ class JoinedRanges(Transformed):
         # In training the rounding of the output does it; the export needs to see where it happens.
         if not training and not is_observing():
             final = self.outputs_through[-1]
-            inputs = [final(depthwise(x, 1.0, 0.0)) if i in self.again else x for i, x in enumerate(inputs)]
+            inputs = [
+                final(depthwise(x, self.factor(i), 0.0)) if i in self.again else x
+                for i, x in enumerate(inputs)
+            ]
         return super().run_layer(inputs, training, **kwargs)
 
     def get_config(self):
         """The positions travel along."""
-        return {**super().get_config(), "again": list(self.again)}
+        return {**super().get_config(), "again": [list(pair) for pair in self.again.items()]}
 
 
 @keras.saving.register_keras_serializable("keras_shrink")

@@ -20,14 +20,15 @@ class Treatment:
     Attributes:
         role: What is known of it at its place in the graph.
         rounds_output: Whether its output is rounded to integers.
-        again: Positions of inputs that a join of ranges rounds again.
+        again: Positions of inputs that a join of ranges rounds again, each with how many operators before
+            it do that to the same tensor.
         is_normalized: Whether a BatchNormalization behind it is folded into it.
         entered: Positions of inputs that come as integers into a layer that was left out.
     """
 
     role: Role
     rounds_output: bool
-    again: tuple[int, ...] = field(default=())
+    again: tuple[tuple[int, int], ...] = field(default=())
     is_normalized: bool = False
     entered: tuple[int, ...] = field(default=())
 
@@ -86,7 +87,8 @@ def make_plan(model, left_out=frozenset(), **settings) -> Plan:
     flow = _Known(**parts, left_out=left_out, **settings)
     roles: dict[int, Role] = {}
     rounds: dict[int, bool] = {}
-    again: dict[int, tuple[int, ...]] = {}
+    again: dict[int, dict[int, int]] = {}
+    copies: dict[int, int] = {}
     refused: dict[str, str] = {}
     normalized: set[int] = set()
     entered: dict[int, tuple[int, ...]] = {}
@@ -100,14 +102,20 @@ def make_plan(model, left_out=frozenset(), **settings) -> Plan:
         # A layer used twice is rounded at both places if it has to be at one.
         rounds[key] = rounds.get(key, False) or _ends_an_operator(flow, call, known)
         if known.joins_ranges:
-            again[key] = tuple(sorted({*again.get(key, ()), *_rounded_before(flow, call)}))
+            again.setdefault(key, {}).update(_rounded_before(flow, call, copies))
         if known.is_normalization and (folding := _maker(flow, call.inputs[0])) is not None:
             normalized.add(id(folding.layer))
         if known is LEFT_OUT:
             entered[key] = tuple(sorted({*entered.get(key, ()), *_integers_before(flow, call, rounds)}))
     unrounded = frozenset(i for i, key in enumerate(flow.inputs) if _joins_further_on(flow, key))
     treatments = {
-        key: Treatment(roles[key], rounds[key], again.get(key, ()), key in normalized, entered.get(key, ()))
+        key: Treatment(
+            roles[key],
+            rounds[key],
+            tuple(sorted(again.get(key, {}).items())),
+            key in normalized,
+            entered.get(key, ()),
+        )
         for key in roles
     }
     return Plan(treatments, unrounded, refused)
@@ -147,9 +155,23 @@ def _is_taken_in(flow: _Known, call: Call, ability: str) -> bool:
     return bool(getattr(known, ability)) and not known.reason
 
 
-def _rounded_before(flow: _Known, call: Call) -> tuple[int, ...]:
-    """Positions of the inputs of a join of ranges that have a scale of their own by then."""
-    return tuple(i for i, key in enumerate(call.inputs) if not _joins_further_on(flow, key))
+def _rounded_before(flow: _Known, call: Call, copies: dict[int, int]) -> dict[int, int]:
+    """Returns the positions of the inputs of a join of ranges that have a scale of their own by then.
+
+    Each has the number of operators before it that bring the same tensor to another scale, which `copies`
+    counts for each tensor; an activation that reads it may be one.
+    """
+    result: dict[int, int] = {}
+    numbers: dict[int, int] = {}
+    for position, key in enumerate(call.inputs):
+        if not _joins_further_on(flow, key):
+            maker = _maker(flow, key)
+            tensor = key if maker is None else maker.outputs[0]
+            readers = flow.readers.get(tensor, [])
+            first = int(any(flow.role(reader.layer).is_activation for reader in readers))
+            result[position] = numbers[tensor] = numbers.get(tensor, copies.get(tensor, first))
+    copies |= {tensor: number + 1 for tensor, number in numbers.items()}
+    return result
 
 
 def _integers_before(flow: _Known, call: Call, rounds) -> tuple[int, ...]:
