@@ -1,7 +1,10 @@
 """Quantized models, whose `evaluate` and `predict` round as the device does."""
 
+import contextlib
+
 import keras
 
+from keras_shrink.quantization.device_arithmetic import unchanging_grids
 from keras_shrink.quantization.device_rounding import device_roundings
 from keras_shrink.weights import results_through
 
@@ -9,9 +12,11 @@ from keras_shrink.weights import results_through
 class _EvaluatedOnDevice:
     """Steps of evaluation and prediction with the roundings of the device."""
 
+    @contextlib.contextmanager
     def device_rounding(self):
-        """Returns a context in which layers of the model round in inference as the device does."""
-        return results_through(device_roundings(self))
+        """A context in which layers of the model round in inference as the device does."""
+        with results_through(device_roundings(self)), unchanging_grids():
+            yield
 
     def test_step(self, data):
         """As Keras' own, on the device's grid."""
