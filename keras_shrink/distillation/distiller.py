@@ -118,7 +118,8 @@ class Distiller(keras.Model):
             batch_size: Samples at a time, where arrays are given.
 
         Returns:
-            For arrays, what to pass to `fit` as `x`. For a data set, a data set.
+            For arrays, what to pass to `fit` as `x`: `inputs` and, by name, what the `teachers` say,
+            whose rows belong together if you make batches of them yourself. For a data set, a data set.
 
         Raises:
             ValueError: If the folder has answers of other teachers or to other data.
