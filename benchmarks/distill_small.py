@@ -3,12 +3,13 @@ r"""Students with and without a larger teacher: DS-CNN-S on kws12, ResNet8 of ha
     KERAS_SHRINK_DATA=... python benchmarks/distill_small.py kws12 teacher --folder OUT
     KERAS_SHRINK_DATA=... python benchmarks/distill_small.py kws12 plain distilled --seeds 0 1 2 --folder OUT
     KERAS_SHRINK_DATA=... KERAS_SHRINK_MODELS=... \
-        python benchmarks/distill_small.py cifar10 plain distilled --seeds 0 --folder OUT
+        python benchmarks/distill_small.py cifar10 plain distilled cut --seeds 0 --folder OUT
 
 Plain and distilled students have the same data, augmentation, steps and learning rates. kws12's student is
 `zoo.ds_cnn("S")` and its teacher `zoo.ds_cnn("M")`, trained here on the same clips; CIFAR-10's teacher is the
-pretrained `mlperf_resnet8.h5`. A
-run that is cut off (or stopped by `--minutes`) goes on where it was when the command is given again.
+pretrained `mlperf_resnet8.h5`, and besides the student that begins with random weights there is one `cut` out
+of the teacher by `prune_channels`: half of each layer's channels. A run that is cut off (or stopped by
+`--minutes`) goes on where it was when the command is given again.
 """
 
 import argparse
@@ -22,8 +23,10 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import keras
 import numpy as np
 import real_data
+from channels_resnet8 import without_softmax
+from fused import FusedBatchNormalization, fused
 from keras import layers
-from shuffled import Shuffled, flip_some, shifted
+from shuffled import Shuffled, Views, shifted
 from stopping import StopAfter
 
 import keras_shrink as ks
@@ -43,33 +46,49 @@ def resnet8(width):
         )(x)
 
     inputs = keras.Input((32, 32, 3))
-    x = layers.ReLU()(layers.BatchNormalization()(convolved(inputs, width, 3, 1)))
+    x = layers.ReLU()(FusedBatchNormalization()(convolved(inputs, width, 3, 1)))
     for index, filters in enumerate((width, 2 * width, 4 * width)):
         stride = 1 if index == 0 else 2
-        y = layers.ReLU()(layers.BatchNormalization()(convolved(x, filters, 3, stride)))
-        y = layers.BatchNormalization()(convolved(y, filters, 3, 1))
+        y = layers.ReLU()(FusedBatchNormalization()(convolved(x, filters, 3, stride)))
+        y = FusedBatchNormalization()(convolved(y, filters, 3, 1))
         x = x if index == 0 else convolved(x, filters, 1, stride)
         x = layers.ReLU(name=f"stack_{index}")(layers.Add()([x, y]))
     x = layers.Flatten()(layers.AveragePooling2D(8)(x))
     return keras.Model(inputs, layers.Dense(10)(x))
 
 
-class Shifted(Shuffled):
-    """Samples shifted at random by up to `far` places, pictures flipped besides."""
+class Clips(Shuffled):
+    """Spectrograms shifted by up to two frames."""
 
-    def __init__(self, x, y, batch_size, seed, *, far, flip):
-        margins = [(0, 0), *((n, n) for n in far), (0, 0)]
-        padded = np.pad(x, margins, mode="constant" if flip else "edge")
-        self.far, self.flip = far, flip
+    def __init__(self, x, y, batch_size, seed):
+        padded = np.pad(x, ((0, 0), (2, 2), (0, 0), (0, 0)), mode="edge")
         super().__init__(shifted(padded, x.shape[1:3]), y, batch_size, seed)
 
     def batch(self, rows):
-        """Samples as float32, and their labels."""
-        top, left = (self.random.integers(0, 2 * n + 1, len(rows)) if n else 0 for n in self.far)
-        x = np.moveaxis(self.x[rows, top, left], 1, -1).astype("float32")
-        if self.flip:
-            flip_some(x, self.random)
-        return x, self.y[rows]
+        """Clips as float32, and their labels."""
+        start = self.random.integers(0, 5, len(rows))
+        return np.moveaxis(self.x[rows, start, 0], 1, -1).astype("float32"), self.y[rows]
+
+
+class Pictures(Views):
+    """Pictures shifted and mirrored, with a teacher's answers to what is seen, once it is asked."""
+
+    answers = None
+
+    def ask(self, distiller, folder):
+        """Has the teacher look at all views, or reads what it said from the folder."""
+        told = [
+            distiller.remember(pictures, Path(folder) / f"view_{view}")["teachers"]
+            for view, pictures in enumerate(self.all_seen())
+        ]
+        self.answers = {name: np.stack([part[name] for part in told]) for name in told[0]}
+
+    def shown(self, pictures, rows, views):
+        """Pictures, in a taught batch beside the answers to them; and their labels."""
+        if self.answers is None:
+            return pictures, self.y[rows]
+        known = {name: values[views, rows] for name, values in self.answers.items()}
+        return {"inputs": pictures, "teachers": known}, self.y[rows]
 
 
 def data_of(task):
@@ -78,14 +97,6 @@ def data_of(task):
         x, x_test = (((part.astype("float32") - 83) * (0.5847029 / 50))[..., None] for part in (x, x_test))
     y = np.ravel(y).astype("int32")
     return (x, np.eye(y.max() + 1, dtype="float32")[y]), (x_test, np.ravel(y_test).astype("int32"))
-
-
-def objectives_of(task, options):
-    found = [ks.distillation.SoftTargets(options.temperature)]
-    if task == "cifar10" and options.attention:
-        pairs = {"stack_0": "activation_2", "stack_1": "activation_4", "stack_2": "activation_6"}
-        found.append(ks.distillation.AttentionTransfer(pairs, weight=options.attention))
-    return found
 
 
 def teacher_path(task, options):
@@ -102,15 +113,19 @@ def accuracy_of(model, data):
 def run(task, stage, seed, data, options):
     keras.utils.set_random_seed(seed)
     kws = task == "kws12"
+    batches = (Clips if kws else Pictures)(*data[0], options.batch_size, seed)
     model = ks.zoo.ds_cnn("M" if stage == "teacher" else "S") if kws else resnet8(8)
     trained = model
-    if stage == "distilled":
+    if stage in ("distilled", "cut"):
         teacher = keras.saving.load_model(teacher_path(task, options), compile=False)
+        if stage == "cut":
+            half = ks.prune_channels(teacher, 0.5, scope="layer")
+            model = fused(without_softmax(half))
         trained = ks.Distiller(
-            model, teacher, objectives_of(task, options), label_weight=options.label_weight
+            model, teacher, temperature=options.temperature, label_weight=options.label_weight
         )
-    far, flip = ((2, 0), False) if kws else ((3, 3), True)
-    batches = Shifted(*data[0], options.batch_size, seed, far=far, flip=flip)
+        if not kws:
+            batches.ask(trained, Path(options.folder) / "remembered")
     trained.compile(
         keras.optimizers.Adam(
             keras.optimizers.schedules.CosineDecay(options.learning_rate, len(batches) * options.epochs)
@@ -136,7 +151,7 @@ def main():
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("task", choices=["kws12", "cifar10"])
-    parser.add_argument("stages", nargs="+", choices=["teacher", "plain", "distilled"])
+    parser.add_argument("stages", nargs="+", choices=["teacher", "plain", "distilled", "cut"])
     parser.add_argument("--folder", required=True, help="where teachers and unfinished runs are kept")
     parser.add_argument("--seeds", nargs="*", type=int, default=[0, 1, 2])
     parser.add_argument("--epochs", type=int, default=40)
@@ -145,8 +160,9 @@ def main():
     parser.add_argument("--learning-rate", type=float, default=2e-3)
     parser.add_argument("--temperature", type=float, default=4.0)
     parser.add_argument("--label-weight", type=float, default=0.1)
-    parser.add_argument("--attention", type=float, default=0.0, help="weight of attention transfer (CIFAR)")
     options = parser.parse_args()
+    if options.task == "kws12" and "cut" in options.stages:
+        parser.error("cut is a stage of cifar10.")
     Path(options.folder).mkdir(parents=True, exist_ok=True)
     data = data_of(options.task)
     for stage in options.stages:

@@ -35,6 +35,42 @@ class Shuffled(keras.utils.PyDataset):
         return self.x[rows], self.y[rows]
 
 
+class Views(Shuffled):
+    """CIFAR pictures through one of nine windows up to three pixels from the middle, mirrored or not.
+
+    So few views can all be shown to a teacher before training.
+    """
+
+    COUNT = 18
+    PLACES = (1, 4, 7)  # where a window may begin on the padded picture, along each axis
+
+    def __init__(self, x, y, batch_size, seed):
+        padded = np.pad(x, ((0, 0), (4, 4), (4, 4), (0, 0)))
+        super().__init__(shifted(padded, (32, 32)), y, batch_size, seed)
+
+    def batch(self, rows):
+        """What `shown` makes of a view of each picture, drawn at random."""
+        views = self.random.integers(0, self.COUNT, len(rows))
+        return self.shown(self.seen(rows, views), rows, views)
+
+    def shown(self, pictures, rows, views):
+        """Returns the pictures of a batch, and their labels."""
+        return pictures, self.y[rows]
+
+    def seen(self, rows, views):
+        """Returns float32 pictures: of each row the view of this number, or of all rows the one view."""
+        mirrored, top, left = np.unravel_index(np.broadcast_to(views, len(rows)), (2, 3, 3))
+        pictures = self.x[rows, np.take(self.PLACES, top), np.take(self.PLACES, left)]
+        pictures = np.moveaxis(pictures, 1, -1).astype("float32")
+        pictures[mirrored == 1] = pictures[mirrored == 1, :, ::-1]
+        return pictures
+
+    def all_seen(self):
+        """Yields each view of all pictures."""
+        for view in range(self.COUNT):
+            yield self.seen(np.arange(len(self.y)), view)
+
+
 class Augmented(Shuffled):
     """CIFAR pictures flipped at random and shifted by up to three pixels, a batch alike."""
 
