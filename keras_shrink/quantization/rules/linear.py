@@ -62,8 +62,11 @@ def _(layer):
             reason=f"its equation {layer.equation} is not that of a Dense layer, which sums over the last "
             "axes of the input and the first of the kernel, such as abc,cde->abde"
         )
-    if layer.bias_axes and not set(layer.bias_axes) <= set(made):
-        return Role(reason=f"its bias has the axes {layer.bias_axes}, of which some are not the kernel's")
+    if layer.bias_axes and set(layer.bias_axes) != set(made):
+        return Role(
+            reason=f"its bias has the axes {layer.bias_axes}, where that of a Dense layer has all that the "
+            f"kernel makes: {''.join(made)}"
+        )
     return _linear(layer, {"kernel": tuple(range(len(summed)))})
 
 

@@ -362,8 +362,9 @@ def test_a_join_as_it_was_saved_when_its_inputs_had_no_numbers_loads():
         (lambda: layers.EinsumDense("abc,bd->adc", (4, 3), name="l"), "its equation abc,bd->adc is not"),
         (
             lambda: layers.EinsumDense("abc,cd->abd", (16, 3), bias_axes="bd", name="l"),
-            "its bias has the axes bd",
+            "its bias has the axes bd, where .* has all that the kernel makes: d",
         ),
+        (lambda: layers.EinsumDense("abc,cde->abde", (16, 2, 4), bias_axes="e", name="l"), ".* makes: de"),
     ],
 )
 def test_what_has_no_integer_form_is_refused_with_its_reason(layer, reason):
