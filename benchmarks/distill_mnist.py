@@ -6,7 +6,8 @@
 The teacher has two layers of 1200 units and is trained with dropout on digits shifted by up to two pixels; it
 is kept in the folder. The students have two layers of 800 units and see the 60,000 training digits as they
 are, in the same order for the same number of steps: once with the labels alone, once with the teacher's soft
-targets beside them. The teacher's outputs are computed once and read back from the folder.
+targets beside them and, with `--feature-weight`, what its second layer computes. The teacher's outputs are
+computed once and read back from the folder.
 """
 
 import argparse
@@ -41,8 +42,8 @@ class Jittered(Shuffled):
 
 def network(units, drop=0.0):
     model = keras.Sequential([keras.Input((784,))])
-    for _ in range(2):
-        model.add(layers.Dense(units, activation="relu"))
+    for index in range(2):
+        model.add(layers.Dense(units, activation="relu", name=f"hidden_{index}"))
         model.add(layers.Dropout(drop))
     model.add(layers.Dense(10))
     return model
@@ -81,10 +82,13 @@ def train_student(method, seed, data, options):
     trained = student
     if method == "distilled":
         teacher = keras.saving.load_model(Path(options.folder) / "teacher.keras", compile=False)
-        trained = ks.Distiller(
-            student, teacher, temperature=options.temperature, label_weight=options.label_weight
-        )
-        x = trained.remember(x, Path(options.folder) / "remembered")
+        objectives = [ks.distillation.SoftTargets(options.temperature)]
+        if options.feature_weight:
+            pairs = {"hidden_1": "hidden_1"}
+            objectives.append(ks.distillation.FeatureMatching(pairs, weight=options.feature_weight))
+        trained = ks.Distiller(student, teacher, objectives, label_weight=options.label_weight)
+        what = "features" if options.feature_weight else "remembered"
+        x = trained.remember(x, Path(options.folder) / what)
     compiled(trained, (len(y) // options.batch_size + 1) * options.epochs)
     keras.utils.set_random_seed(seed)  # the order of the digits, which loading a teacher has moved on
     trained.fit(x, y, batch_size=options.batch_size, epochs=options.epochs, verbose=0)
@@ -105,6 +109,7 @@ def main():
     parser.add_argument("--batch-size", type=int, default=128)
     parser.add_argument("--temperature", type=float, default=20.0)
     parser.add_argument("--label-weight", type=float, default=0.1)
+    parser.add_argument("--feature-weight", type=float, default=0.0)
     options = parser.parse_args()
     (x, y), (x_test, y_test) = real_data.load("mnist")
     data = [
