@@ -3,11 +3,13 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from keras import layers
 
 import keras_shrink as ks
 import tflite_export as te
-from keras_shrink.quantization.device_arithmetic import Grid, Sums
+from keras_shrink.quantization.device_arithmetic import Grid, Sums, unchanging_grids
+from keras_shrink.quantization.ranges import ActivationQuantizer
 from tests.keras_shrink.device import on_device
 from tests.keras_shrink.networks import pictures, shake_normalization
 from tflite_export.affine import quantize_array
@@ -127,3 +129,23 @@ def test_halves_of_steps_round_as_on_the_device():
     for name, real, device, plain in zip(ends, shown, computed, model(x), strict=True):
         np.testing.assert_allclose(real, device, atol=1e-5, err_msg=name)
         assert np.abs(np.asarray(plain) - device).max() > 0.01, name  # else this test could not fail
+
+
+def test_a_graph_computes_the_step_of_a_range_once():
+    quantizer = ActivationQuantizer()
+    quantizer.set_range(-1.0, 2.0)
+
+    @tf.function
+    def steps():
+        with unchanging_grids():
+            begin = tf.constant(0), tf.constant(0.0, tf.float64)
+            looped = tf.while_loop(lambda i, _: i < 2, lambda i, _: (i + 1, Grid(quantizer).step), begin)
+            assert Grid(quantizer).step is Grid(quantizer).step
+            return looped[1], Grid(quantizer).step
+
+    inside, outside = steps()
+    assert inside == outside
+    quantizer.set_range(-1.0, 4.1)
+    assert steps()[1] > 1.5 * outside
+    with unchanging_grids():
+        assert Grid(quantizer).step == steps()[1]
