@@ -261,11 +261,11 @@ def test_workers_share_a_search_and_one_that_is_killed_loses_nothing(tmp_path):
         time.sleep(0.1)
     stuck.send_signal(signal.SIGKILL)
     stuck.communicate()
-    found = search_architecture(
-        SPACE, TRAIN, VALIDATION, folder=folder, trials=10, trainer=trainer, strategy="random", seed=2
-    )
+    settings = {"folder": folder, "trials": 10, "trainer": trainer, "strategy": "random", "seed": 2}
+    search_architecture(SPACE, TRAIN, VALIDATION, **settings)
     _, said = worker.communicate(timeout=180)
     assert worker.returncode == 0, said.decode()[-500:]
+    found = search_architecture(SPACE, TRAIN, VALIDATION, **settings)  # all that both have trained
     assert len(found.candidates) == 10
     assert {candidate.accuracy for candidate in found.candidates} == {0.5}
     log = [json.loads(line) for line in (folder / "record.log").read_text().splitlines()]
