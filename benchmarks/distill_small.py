@@ -9,8 +9,8 @@ Plain and distilled students have the same data, augmentation, steps and learnin
 `zoo.ds_cnn("S")` and its teacher `zoo.ds_cnn("M")`, trained here on the same clips; CIFAR-10's teacher is the
 pretrained `mlperf_resnet8.h5`, and besides the student that begins with random weights there is one `cut` out
 of the teacher by `prune_channels`, half of each layer's channels, that learns from it, and one so cut that
-learns from the labels alone (`cut_plain`). A run that is cut off (or stopped by
-`--minutes`) goes on where it was when the command is given again.
+learns from the labels alone (`cut_plain`). A run that is cut off (or stopped by `--minutes`) goes on where
+it was when the command is given again.
 """
 
 import argparse

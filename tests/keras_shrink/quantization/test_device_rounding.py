@@ -155,7 +155,7 @@ calibrated = functools.cache(made)  # for tests that leave the model as it is
     ],
 )
 def test_predictions_are_the_integers_of_the_device(name, config):
-    model, x = calibrated(name, config) if config is None else made(name, config)
+    model, x = calibrated(name) if config is None else made(name, config)
     computed, output = on_device(model, x)
     shown, plain = (
         quantize_array(y, output).reshape(computed.shape)
