@@ -7,8 +7,6 @@ import tensorflow as tf
 
 from keras_shrink.quantization.depthwise_forms import depthwise
 from keras_shrink.quantization.device_arithmetic import (
-    Ends,
-    Grid,
     Operands,
     Sums,
     Terms,
@@ -19,6 +17,7 @@ from keras_shrink.quantization.device_arithmetic import (
     rounded,
 )
 from keras_shrink.quantization.device_tables import looked_up
+from keras_shrink.quantization.integer_grid import Ends, Grid
 from keras_shrink.quantization.ranges import ActivationQuantizer, FixedRange
 from keras_shrink.weights import Transformed
 

@@ -5,15 +5,9 @@ import numpy as np
 import tensorflow as tf
 
 from keras_shrink.quantization.activation_forms import SOFTMAX_RANGE
-from keras_shrink.quantization.device_arithmetic import (
-    Grid,
-    Sums,
-    operands_on_device,
-    rescaled,
-    rounded,
-    softmax,
-)
+from keras_shrink.quantization.device_arithmetic import Sums, operands_on_device, rescaled, rounded, softmax
 from keras_shrink.quantization.float_forms import FloatIsland
+from keras_shrink.quantization.integer_grid import Grid
 from keras_shrink.quantization.ranges import FixedRange, is_observing
 from keras_shrink.weights import Transformed
 

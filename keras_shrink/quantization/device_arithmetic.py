@@ -7,119 +7,21 @@ smaller than one such multiple; from there on the arithmetic is that of the devi
 
 from __future__ import annotations
 
-import contextlib
-import contextvars
 from dataclasses import dataclass
 
 import numpy as np
 import tensorflow as tf
 
 from keras_shrink.quantization.fake_quant import SymmetricWeights
+from keras_shrink.quantization.integer_grid import Ends, Grid, stored
 from keras_shrink.quantization.learned_steps import LearnedSteps
-from keras_shrink.quantization.ranges import ActivationQuantizer, FixedRange
-from keras_shrink.simulation.arithmetic import high_mul, shift_right
+from keras_shrink.simulation.arithmetic import high_mul, round_away, shift_right
 from keras_shrink.simulation.exponentials import exp_table, shares
 from keras_shrink.simulation.logarithms import log_shares
 from keras_shrink.simulation.roots import unit_rows
 
 _ADDED_BITS = 2.0**20
-_KNOWN = contextvars.ContextVar("keras_shrink_known_grids", default=None)
 _FINE = 2.0**-22  # steps of sums, in steps of the output, below which rounding them makes no difference
-
-
-@contextlib.contextmanager
-def unchanging_grids():
-    """While active, a graph computes step and zero point of a range once: a quarter fewer operations."""
-    token = _KNOWN.set({})
-    try:
-        yield
-    finally:
-        _KNOWN.reset(token)
-
-
-@dataclass(frozen=True)
-class Ends:
-    """The range of a tensor that no quantizer rounds, such as a constant.
-
-    Attributes:
-        low: Lower end, at most zero.
-        high: Upper end, at least zero.
-    """
-
-    low: float
-    high: float
-    num_bits = 8
-
-    @classmethod
-    def holding(cls, values):
-        """Returns the range of constants, as the converter has it: with zero in it."""
-        low, high = min(float(np.min(values)), 0.0), max(float(np.max(values)), 0.0)
-        return cls(low, high if high > low else 1.0)
-
-    def ends(self):
-        """Returns both ends."""
-        return self.low, self.high
-
-
-@dataclass(frozen=True)
-class Grid:
-    """The integers that a quantizer stands for."""
-
-    quantizer: ActivationQuantizer | FixedRange | Ends
-
-    @property
-    def step(self):
-        """The scale as float64, as the file stores it."""
-        return self._known("step", lambda: stored(self.exact_step))
-
-    @property
-    def exact_step(self):
-        """The scale as float64, as the converter has it before it stores it."""
-        low, high = self._ends()
-        return (high - low) / (2.0**self.quantizer.num_bits - 1.0)
-
-    @property
-    def zero_point(self):
-        """The integer that stands for zero, as float64."""
-        low, _ = self._ends()
-        return self._known("zero_point", lambda: tf.round(-low / self.step) + self._least)
-
-    def integers(self, x):
-        """Returns the integers of values on the grid, less the zero point."""
-        return tf.round(tf.cast(x, tf.float64) / self.step)
-
-    def nearest(self, x):
-        """Returns real numbers on the grid, as the input of a file is rounded: halves away from zero."""
-        # In float32, as `tflite_export.affine.quantize_array` divides.
-        whole = away_from_zero(tf.cast(tf.cast(x, tf.float32) / tf.cast(self.step, tf.float32), tf.float64))
-        low = self._least - self.zero_point
-        whole = tf.clip_by_value(whole, low, low + 2.0**self.quantizer.num_bits - 1.0)
-        return tf.cast(whole * self.step, x.dtype)
-
-    @property
-    def _least(self):
-        return -(2.0 ** (self.quantizer.num_bits - 1))
-
-    def _ends(self):
-        """Returns both ends as float64."""
-
-        def compute():
-            ends = self.quantizer.ends()
-            tensors = [end if tf.is_tensor(end) else tf.constant(end, tf.float32) for end in ends]
-            return [tf.cast(end, tf.float64) for end in tensors]
-
-        return self._known("ends", compute)
-
-    def _known(self, name, compute):
-        known = _KNOWN.get()
-        if known is None or tf.executing_eagerly():
-            return compute()
-        # The graph of a loop's body is another, whose tensors the graph around it cannot use.
-        of_graph = known.setdefault(tf.compat.v1.get_default_graph(), {})
-        key = self.quantizer, name
-        if key not in of_graph:
-            of_graph[key] = compute()
-        return of_graph[key]
 
 
 @dataclass(frozen=True)
@@ -173,7 +75,7 @@ class Sums:
         """
         scale, offset = tf.cast(ends, tf.float64) / end, tf.cast(offset, tf.float64)
         # The converter divides by the scales as they are before it stores them.
-        bias = away_from_zero(offset / (source.exact_step * scale))
+        bias = round_away(offset / (source.exact_step * scale))
         return cls(source.step * stored(scale), offset, bias)
 
     @classmethod
@@ -248,7 +150,7 @@ def rescaled(result, sums: Sums, target: Grid):
     one = tf.ones_like(multiplier)
     step, multiplier = (tf.where(is_fine, one, x) for x in (sums.step, multiplier))
     whole = tf.round((exact - sums.offset) / step) + sums.bias
-    rounded = tf.where(is_fine, away_from_zero(exact / target.step), requantized(whole, multiplier, count))
+    rounded = tf.where(is_fine, round_away(exact / target.step), requantized(whole, multiplier, count))
     return tf.cast(rounded * target.step, tf.float32)
 
 
@@ -266,7 +168,7 @@ def requantized(sums, multiplier, count=1):
     significand, exponent = tf.floor(significand * 2.0**bits / count), exponent - bits
     right = tf.maximum(-exponent, 0.0)
     first = tf.floor(sums * (significand * 2.0 ** (exponent + right - 31.0)) + 0.5)
-    return away_from_zero(first * 2.0**-right)
+    return round_away(first * 2.0**-right)
 
 
 def multiplier_parts(multiplier):
@@ -345,16 +247,6 @@ def log_softmax(x, grid: Grid):
         tf.floor(31.0 * 2.0 ** (26.0 - exponent)),
     )
     return tf.cast(tf.clip_by_value(value, -255.0, 0.0) / 16.0, tf.float32)
-
-
-def away_from_zero(x):
-    """Returns `x` rounded to whole numbers, halves away from zero."""
-    return tf.sign(x) * tf.floor(tf.abs(x) + 0.5)
-
-
-def stored(scale):
-    """A scale as a file stores it, back in float64."""
-    return tf.cast(tf.cast(scale, tf.float32), tf.float64)
 
 
 def within_int16(value):

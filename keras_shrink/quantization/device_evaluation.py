@@ -4,8 +4,8 @@ import contextlib
 
 import keras
 
-from keras_shrink.quantization.device_arithmetic import unchanging_grids
 from keras_shrink.quantization.device_rounding import device_roundings
+from keras_shrink.quantization.integer_grid import unchanging_grids
 from keras_shrink.weights import results_through
 
 

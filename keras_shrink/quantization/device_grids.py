@@ -3,7 +3,7 @@
 from keras_shrink.quantization.activation_in_rounding import ActivationInRounding
 from keras_shrink.quantization.average_forms import AveragedWindows
 from keras_shrink.quantization.depthwise_forms import SaturatedReLU
-from keras_shrink.quantization.device_arithmetic import Grid
+from keras_shrink.quantization.integer_grid import Grid
 from keras_shrink.quantization.merge_forms import JoinedRanges, NearestUpSampling
 from keras_shrink.quantization.rules import role
 from keras_shrink.weights import Transformed

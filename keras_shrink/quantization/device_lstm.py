@@ -6,7 +6,8 @@ import functools
 
 import tensorflow as tf
 
-from keras_shrink.quantization.device_arithmetic import Grid, requantized, requantized_wide, within_int16
+from keras_shrink.quantization.device_arithmetic import requantized, requantized_wide, within_int16
+from keras_shrink.quantization.integer_grid import Grid
 from keras_shrink.simulation.arithmetic import every, look_up, wide
 from tflite_export.c.ops.logistic import sigmoid_table
 from tflite_export.fixed_point_functions import logistic_q15, tanh_q15

@@ -25,7 +25,6 @@ from keras_shrink.quantization.depthwise_forms import (
 )
 from keras_shrink.quantization.device_activations import activation_rounding
 from keras_shrink.quantization.device_arithmetic import (
-    Grid,
     Operands,
     Sums,
     largest_integer,
@@ -34,6 +33,7 @@ from keras_shrink.quantization.device_arithmetic import (
 )
 from keras_shrink.quantization.device_grids import as_grid, grid_of, inner, maker, target_of
 from keras_shrink.quantization.fake_quant import SymmetricWeights
+from keras_shrink.quantization.integer_grid import Grid
 from keras_shrink.quantization.merge_forms import JoinedRanges
 from keras_shrink.quantization.ranges import ActivationQuantizer
 from keras_shrink.quantization.recurrence import Recurrent

@@ -2,14 +2,9 @@
 
 import tensorflow as tf
 
-from keras_shrink.quantization.device_arithmetic import (
-    Grid,
-    away_from_zero,
-    multiplier_parts,
-    requantized_wide,
-    within_int16,
-)
-from keras_shrink.simulation.arithmetic import shift_left, shift_right
+from keras_shrink.quantization.device_arithmetic import multiplier_parts, requantized_wide, within_int16
+from keras_shrink.quantization.integer_grid import Grid
+from keras_shrink.simulation.arithmetic import round_away, shift_left, shift_right
 from keras_shrink.simulation.exponentials import exp_on_negative, one_over_one_plus, two_over_one_plus
 
 _ONE = 2.0**31 - 1.0
@@ -59,7 +54,7 @@ def _elu(whole, source, target):
     real = tf.cast(source.step, tf.float32) * tf.cast(whole, tf.float32)
     below = tf.cast(tf.exp(tf.cast(tf.minimum(real, 0.0), tf.float64)), tf.float32) - 1.0
     inverse = tf.ones([]) / tf.cast(target.step, tf.float32)
-    return away_from_zero(tf.cast(tf.where(real < 0, below, real) * inverse, tf.float64))
+    return round_away(tf.cast(tf.where(real < 0, below, real) * inverse, tf.float64))
 
 
 def _hard_silu(whole, source, target):

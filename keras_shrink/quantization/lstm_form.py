@@ -4,9 +4,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_shrink.quantization.device_arithmetic import Grid, operands_on_device
+from keras_shrink.quantization.device_arithmetic import operands_on_device
 from keras_shrink.quantization.device_lstm import gate_sums, next_state
 from keras_shrink.quantization.fake_quant import SymmetricWeights
+from keras_shrink.quantization.integer_grid import Grid
 from keras_shrink.quantization.ranges import is_observing
 from keras_shrink.quantization.recurrence import Recurrent
 from keras_shrink.quantization.time_axis import reverse_time

@@ -4,14 +4,8 @@ import keras
 import tensorflow as tf
 
 from keras_shrink.quantization.depthwise_forms import depthwise
-from keras_shrink.quantization.device_arithmetic import (
-    Grid,
-    Sums,
-    Terms,
-    brought,
-    operands_on_device,
-    rounded,
-)
+from keras_shrink.quantization.device_arithmetic import Sums, Terms, brought, operands_on_device, rounded
+from keras_shrink.quantization.integer_grid import Grid
 from keras_shrink.quantization.ranges import is_observing
 from keras_shrink.weights import Transformed
 

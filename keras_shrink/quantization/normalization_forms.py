@@ -16,7 +16,6 @@ import tensorflow as tf
 
 from keras_shrink.quantization.depthwise_forms import depthwise
 from keras_shrink.quantization.device_arithmetic import (
-    Grid,
     Sums,
     Terms,
     directions,
@@ -24,6 +23,7 @@ from keras_shrink.quantization.device_arithmetic import (
     rescaled,
     rounded,
 )
+from keras_shrink.quantization.integer_grid import Grid
 from keras_shrink.quantization.ranges import FixedRange
 from keras_shrink.weights import Transformed
 

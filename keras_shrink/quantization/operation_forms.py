@@ -4,14 +4,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_shrink.quantization.device_arithmetic import (
-    Ends,
-    Grid,
-    Sums,
-    Terms,
-    brought,
-    operands_on_device,
-)
+from keras_shrink.quantization.device_arithmetic import Sums, Terms, brought, operands_on_device
+from keras_shrink.quantization.integer_grid import Ends, Grid
 from keras_shrink.weights import Transformed
 from tflite_export.fixed_point import round_half_away
 

@@ -6,7 +6,8 @@ Each operator's result is rounded; products with the inputs are made for all ste
 import keras
 import tensorflow as tf
 
-from keras_shrink.quantization.device_arithmetic import Grid, Sums, Terms, operands_on_device, rounded
+from keras_shrink.quantization.device_arithmetic import Sums, Terms, operands_on_device, rounded
+from keras_shrink.quantization.integer_grid import Grid
 from keras_shrink.quantization.ranges import FixedRange
 from keras_shrink.quantization.recurrence import SIGMOID_END, SIGMOID_RANGE, TANH_END, TANH_RANGE, Recurrent
 

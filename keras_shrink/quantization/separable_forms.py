@@ -3,7 +3,8 @@
 import keras
 import tensorflow as tf
 
-from keras_shrink.quantization.device_arithmetic import Grid, Sums, operands_on_device, rescaled, rounded
+from keras_shrink.quantization.device_arithmetic import Sums, operands_on_device, rescaled, rounded
+from keras_shrink.quantization.integer_grid import Grid
 from keras_shrink.weights import Transformed
 
 

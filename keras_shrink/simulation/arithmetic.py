@@ -50,8 +50,8 @@ def shift_right(value, exponent):
 
 
 def round_away(value):
-    """Returns float64 values below 2**31 rounded to whole numbers, halves away from zero."""
-    return wide(tf.cast(value + 0.5 * tf.sign(value), tf.int32))  # the cast cuts off
+    """Returns float64 values rounded to whole numbers, halves away from zero."""
+    return tf.sign(value) * tf.floor(tf.abs(value) + 0.5)
 
 
 def shift_left(value, exponent):

@@ -8,7 +8,8 @@ from keras import layers
 
 import keras_shrink as ks
 import tflite_export as te
-from keras_shrink.quantization.device_arithmetic import Grid, Sums, unchanging_grids
+from keras_shrink.quantization.device_arithmetic import Sums
+from keras_shrink.quantization.integer_grid import Grid, unchanging_grids
 from keras_shrink.quantization.ranges import ActivationQuantizer
 from tests.keras_shrink.device import on_device
 from tests.keras_shrink.networks import pictures, shake_normalization
