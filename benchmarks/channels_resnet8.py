@@ -31,6 +31,7 @@ from shuffled import Views
 
 import keras_shrink as ks
 import tflite_export as te
+from keras_shrink.rebuild import rebuild
 
 TEMPERATURE = 4.0
 HARD = 0.3  # weight of the labels
@@ -61,15 +62,15 @@ class Lessons(Views):
     """
 
     def __init__(self, x, y, whole, folder, batch_size, seed):
-        super().__init__(x, np.eye(10, dtype="float32")[y], batch_size, seed)
+        super().__init__(x, np.eye(10, dtype="float32")[y], batch_size, seed, margin="constant")
         file = Path(folder, "views.npy")
         if not file.exists():
-            np.save(file, np.stack([softened(whole, pictures) for pictures in self.all_seen()]))
+            np.save(file, np.stack([softened(whole, pictures) for _, pictures in self.all_seen()]))
         self.answers = np.load(file)
 
-    def shown(self, pictures, rows, views):
+    def shown(self, pictures, rows, drawn):
         """Pictures; labels and, behind them, the answers to the pictures as seen."""
-        answers = self.answers[views, rows].astype("float32")
+        answers = self.answers[drawn, rows].astype("float32")
         return pictures, np.concatenate([self.y[rows], answers], axis=1)
 
 
@@ -83,15 +84,12 @@ def softened(whole, pictures):
 def without_softmax(model):
     """Returns a copy that gives logits: of a softmax rounded to 256 steps a logarithm has no gradient."""
 
-    def copy(layer):
-        config = layer.get_config()
-        if config.get("activation") == "softmax":
-            config["activation"] = "linear"
-        return layer.__class__.from_config(config)
+    def linear(copy, original):
+        if getattr(original, "activation", None) is keras.activations.softmax:
+            copy.activation = keras.activations.linear
+        return copy
 
-    result = keras.models.clone_model(model, clone_function=copy)
-    result.set_weights(model.get_weights())
-    return result
+    return rebuild(model, linear)
 
 
 def cut(whole, kind, x, y):

@@ -23,16 +23,19 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import keras
 import numpy as np
+import on_tflm
 import real_data
 from channels_resnet8 import without_softmax
-from fused import FusedBatchNormalization, fused
+from fused import FusedBatchNormalization, fused, plain
 from keras import layers
 from shuffled import Shuffled, Views, shifted
 from stopping import StopAfter
 
 import keras_shrink as ks
+import tflite_export as te
 
 TEACHER_SEED = 0
+CALIBRATION = 500
 
 
 def resnet8(width):
@@ -72,7 +75,7 @@ class Clips(Shuffled):
 
 
 class Pictures(Views):
-    """Pictures shifted and mirrored, with a teacher's answers to what is seen, once it is asked."""
+    """Pictures, shifted and mirrored or as they are, with a teacher's answers once it is asked."""
 
     answers = None
 
@@ -80,15 +83,15 @@ class Pictures(Views):
         """Has the teacher look at all views, or reads what it said from the folder."""
         told = [
             distiller.remember(pictures, Path(folder) / f"view_{view}")["teachers"]
-            for view, pictures in enumerate(self.all_seen())
+            for view, pictures in self.all_seen()
         ]
         self.answers = {name: np.stack([part[name] for part in told]) for name in told[0]}
 
-    def shown(self, pictures, rows, views):
+    def shown(self, pictures, rows, drawn):
         """Pictures, in a taught batch beside the answers to them; and their labels."""
         if self.answers is None:
             return pictures, self.y[rows]
-        known = {name: values[views, rows] for name, values in self.answers.items()}
+        known = {name: values[drawn, rows] for name, values in self.answers.items()}
         return {"inputs": pictures, "teachers": known}, self.y[rows]
 
 
@@ -111,10 +114,21 @@ def accuracy_of(model, data):
     return round(100 * float(np.mean(np.argmax(predicted, axis=1) == data[1][1])), 2)
 
 
+def int8_accuracy_of(model, data):
+    (x, _), (x_test, y_test) = data
+    chosen = np.random.default_rng(0).permutation(len(x))[:CALIBRATION]
+    tflite = te.convert(plain(model), x[chosen].astype("float32"))
+    return round(100 * on_tflm.accuracy(tflite.graph, x_test, y_test), 2)
+
+
 def run(task, stage, seed, data, options):
     keras.utils.set_random_seed(seed)
     kws = task == "kws12"
-    batches = (Clips if kws else Pictures)(*data[0], options.batch_size, seed)
+    if kws:
+        batches = Clips(*data[0], options.batch_size, seed)
+    else:
+        views = Views.AS_IT_IS if options.as_they_are else Views.ALL
+        batches = Pictures(*data[0], options.batch_size, seed, views)
     model = ks.zoo.ds_cnn("M" if stage == "teacher" else "S") if kws else resnet8(8)
     trained = model
     if stage in ("distilled", "cut", "cut_plain"):
@@ -135,16 +149,18 @@ def run(task, stage, seed, data, options):
         metrics=["accuracy"],
         jit_compile=False,  # faster here than XLA's convolutions on a CPU
     )
-    backup = Path(options.folder) / f"{task}_{stage}_{seed}_backup"
+    finished = Path(options.folder) / f"{task}_{stage}_{seed}.keras"
     trained.fit(
         batches,
         epochs=options.epochs,
         verbose=0,
-        callbacks=[keras.callbacks.BackupAndRestore(backup), StopAfter(options.minutes)],
+        callbacks=[
+            keras.callbacks.BackupAndRestore(finished.with_name(f"{finished.stem}_backup")),
+            StopAfter(options.minutes),
+        ],
     )
-    if stage == "teacher":
-        model.save(teacher_path(task, options))
-    return accuracy_of(model, data)
+    model.save(teacher_path(task, options) if stage == "teacher" else finished)
+    return {"accuracy": accuracy_of(model, data), "int8": int8_accuracy_of(model, data)}
 
 
 def main():
@@ -159,6 +175,11 @@ def main():
     parser.add_argument("--minutes", type=float, default=1e9)
     parser.add_argument("--batch-size", type=int, default=64)
     parser.add_argument("--learning-rate", type=float, default=2e-3)
+    parser.add_argument(
+        "--as-they-are",
+        action="store_true",
+        help="Pictures neither shifted nor mirrored, with or without a teacher.",
+    )
     parser.add_argument("--temperature", type=float, default=4.0)
     parser.add_argument("--label-weight", type=float, default=0.1)
     options = parser.parse_args()
@@ -169,8 +190,8 @@ def main():
     for stage in options.stages:
         for seed in [TEACHER_SEED] if stage == "teacher" else options.seeds:
             began = time.time()
-            accuracy = run(options.task, stage, seed, data, options)
-            row = {"task": options.task, "network": stage, "seed": seed, "accuracy": accuracy}
+            row = {"task": options.task, "network": stage, "seed": seed}
+            row |= run(options.task, stage, seed, data, options)
             print(json.dumps(row | {"seconds": round(time.time() - began)}), flush=True)
 
 

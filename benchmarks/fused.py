@@ -3,6 +3,8 @@
 import keras
 import tensorflow as tf
 
+from keras_shrink.rebuild import rebuild
+
 
 @keras.saving.register_keras_serializable("benchmark")
 class FusedBatchNormalization(keras.layers.BatchNormalization):
@@ -28,19 +30,16 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):
 
 def fused(model):
     """Returns a copy of the model that trains faster."""
-    return _with_normalization(model, FusedBatchNormalization)
+    return _normalized_by(FusedBatchNormalization, model)
 
 
 def plain(model):
     """Returns a copy with Keras' own layers, which can be quantized."""
-    return _with_normalization(model, keras.layers.BatchNormalization)
+    return _normalized_by(keras.layers.BatchNormalization, model)
 
 
-def _with_normalization(model, layer_class):
-    def copy(layer):
-        is_normalization = isinstance(layer, keras.layers.BatchNormalization)
-        return (layer_class if is_normalization else type(layer)).from_config(layer.get_config())
+def _normalized_by(kind, model):
+    def class_of(layer):
+        return kind if isinstance(layer, keras.layers.BatchNormalization) else type(layer)
 
-    result = keras.models.clone_model(model, clone_function=copy)
-    result.set_weights(model.get_weights())
-    return result
+    return rebuild(model, as_class=class_of)

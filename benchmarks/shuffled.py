@@ -39,22 +39,33 @@ class Views(Shuffled):
     """CIFAR pictures through one of nine windows up to three pixels from the middle, mirrored or not.
 
     So few views can all be shown to a teacher before training.
+
+    Args:
+        x: Pictures, uint8.
+        y: Labels, one for each picture.
+        batch_size: Pictures of a batch.
+        seed: For every draw.
+        views: Numbers of the views to draw from.
+        margin: What is beyond a picture, as in `numpy.pad`. Of the views the pretrained ResNet8 knows 91.6 %
+            where the edge goes on (`"edge"`), and 81.1 % where it is black (`"constant"`).
     """
 
-    COUNT = 18
+    ALL = range(18)
+    AS_IT_IS = (4,)
     PLACES = (1, 4, 7)  # where a window may begin on the padded picture, along each axis
 
-    def __init__(self, x, y, batch_size, seed):
-        padded = np.pad(x, ((0, 0), (4, 4), (4, 4), (0, 0)))
+    def __init__(self, x, y, batch_size, seed, views=ALL, margin="edge"):
+        padded = np.pad(x, ((0, 0), (4, 4), (4, 4), (0, 0)), mode=margin)
         super().__init__(shifted(padded, (32, 32)), y, batch_size, seed)
+        self.views = np.asarray(views)
 
     def batch(self, rows):
         """What `shown` makes of a view of each picture, drawn at random."""
-        views = self.random.integers(0, self.COUNT, len(rows))
-        return self.shown(self.seen(rows, views), rows, views)
+        drawn = self.random.integers(0, len(self.views), len(rows))
+        return self.shown(self.seen(rows, self.views[drawn]), rows, drawn)
 
-    def shown(self, pictures, rows, views):
-        """Returns the pictures of a batch, and their labels."""
+    def shown(self, pictures, rows, drawn):
+        """Returns the pictures of a batch, and their labels; `drawn` are places in `views`."""
         return pictures, self.y[rows]
 
     def seen(self, rows, views):
@@ -66,9 +77,9 @@ class Views(Shuffled):
         return pictures
 
     def all_seen(self):
-        """Yields each view of all pictures."""
-        for view in range(self.COUNT):
-            yield self.seen(np.arange(len(self.y)), view)
+        """Yields each view of all pictures, and its number."""
+        for view in self.views:
+            yield view, self.seen(np.arange(len(self.y)), view)
 
 
 class Augmented(Shuffled):
