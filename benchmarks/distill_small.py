@@ -3,13 +3,14 @@ r"""Students with and without a larger teacher: DS-CNN-S on kws12, ResNet8 of ha
     KERAS_SHRINK_DATA=... python benchmarks/distill_small.py kws12 teacher --folder OUT
     KERAS_SHRINK_DATA=... python benchmarks/distill_small.py kws12 plain distilled --seeds 0 1 2 --folder OUT
     KERAS_SHRINK_DATA=... KERAS_SHRINK_MODELS=... \
-        python benchmarks/distill_small.py cifar10 plain distilled cut cut_plain --seeds 0 --folder OUT
+        python benchmarks/distill_small.py cifar10 cut_plain cut --seeds 0 1 --as-they-are --folder OUT
 
 Plain and distilled students have the same data, augmentation, steps and learning rates. kws12's student is
 `zoo.ds_cnn("S")` and its teacher `zoo.ds_cnn("M")`, trained here on the same clips; CIFAR-10's teacher is the
 pretrained `mlperf_resnet8.h5`, and besides the student that begins with random weights there is one `cut` out
 of the teacher by `prune_channels`, half of each layer's channels, that learns from it, and one so cut that
-learns from the labels alone (`cut_plain`). A run that is cut off (or stopped by `--minutes`) goes on where
+learns from the labels alone (`cut_plain`). Students are scored in float and, calibrated, as int8 files in
+TFLM's arithmetic. A run that is cut off (or stopped by `--minutes`) goes on where
 it was when the command is given again.
 """
 
