@@ -62,7 +62,8 @@ class Lessons(Views):
     """
 
     def __init__(self, x, y, whole, folder, batch_size, seed):
-        super().__init__(x, np.eye(10, dtype="float32")[y], batch_size, seed, margin="constant")
+        labels = np.eye(10, dtype="float32")[y]
+        super().__init__(x, labels, batch_size, seed, margin="constant")  # as in RESULTS.md
         file = Path(folder, "views.npy")
         if not file.exists():
             np.save(file, np.stack([softened(whole, pictures) for _, pictures in self.all_seen()]))
