@@ -10,8 +10,8 @@ Plain and distilled students have the same data, augmentation, steps and learnin
 pretrained `mlperf_resnet8.h5`, and besides the student that begins with random weights there is one `cut` out
 of the teacher by `prune_channels`, half of each layer's channels, that learns from it, and one so cut that
 learns from the labels alone (`cut_plain`). Students are scored in float and, calibrated, as int8 files in
-TFLM's arithmetic. A run that is cut off (or stopped by `--minutes`) goes on where
-it was when the command is given again.
+TFLM's arithmetic. A run that is cut off (or stopped by `--minutes`) goes on where it was when the command is
+given again.
 """
 
 import argparse
@@ -186,6 +186,8 @@ def main():
     options = parser.parse_args()
     if options.task == "kws12" and {"cut", "cut_plain"} & set(options.stages):
         parser.error("cut and cut_plain are stages of cifar10.")
+    if options.task == "kws12" and options.as_they_are:
+        parser.error("--as-they-are is for the pictures of cifar10.")
     Path(options.folder).mkdir(parents=True, exist_ok=True)
     data = data_of(options.task)
     for stage in options.stages:
